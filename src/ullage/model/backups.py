@@ -1,0 +1,120 @@
+"""A backup, an archive, a pin, and what was decided about them."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ullage.model.words import Action, CleanupLevel, Phase, Result, State, Strategy, Trigger
+
+
+class Backup(Struct, frozen=True, kw_only=True):
+    """What is known of one live backup. ``id`` is the directory's name as ``os.fsdecode`` gives it.
+
+    ``state`` is None where ``.state`` is unknown, empty or unreadable, and ``fault`` says why. ``created_at`` has its
+    fallback applied (the directory's mtime) and is None where the file is there but holds no time; the other
+    times are None where their file is missing. ``size_bytes`` are allocated blocks as ``du`` counts,
+    ``reclaimable_bytes`` and ``inodes`` what goes when no link outside remains. ``last_read_at`` is the newest atime
+    of its content, ``newest_mtime`` the newest mtime of anything in it. ``busy`` says who uses it, where known.
+    """
+
+    id: str
+    state: State | None
+    created_at: int | None
+    pending_since: int | None = None
+    confirmed_at: int | None = None
+    cleanable_since: int | None = None
+    size_bytes: int = 0
+    reclaimable_bytes: int = 0
+    inodes: int = 0
+    newest_mtime: float = 0.0
+    last_read_at: float | None = None
+    pinned: bool = False
+    busy: str | None = None
+    fault: str | None = None
+
+    @property
+    def good(self) -> bool:
+        """CONFIRMED now or ever."""
+        return self.state is State.CONFIRMED or self.confirmed_at is not None
+
+
+class Archive(Struct, frozen=True, kw_only=True):
+    """A compressed backup; ``path`` is relative to ``archive_root``, ``created_at`` the file's mtime."""
+
+    backup_id: str
+    path: str
+    size_bytes: int
+    created_at: int
+    pinned: bool = False
+
+
+class Pin(Struct, frozen=True, kw_only=True):
+    """An operator's hold."""
+
+    backup_id: str
+    at: float
+    reason: str = ""
+    by: str = ""
+
+
+class Score(Struct, frozen=True, kw_only=True):
+    """Confidence 0..1 that a backup may go, boosted, and every term by name."""
+
+    confidence: float
+    boosted: float
+    terms: dict[str, float]
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """A backup that may go, at its place in the order; ``reasons`` are sentences for a person."""
+
+    backup: Backup
+    score: Score
+    age_seconds: float
+    reasons: tuple[str, ...]
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """Every backup of a store, judged for one level: who may go, in order, and why each of the others stays.
+
+    ``candidates`` is the full ranking; ``limit`` (None: no limit) is how many of them may go.
+    """
+
+    level: CleanupLevel
+    strategy: Strategy
+    limit: int | None
+    candidates: tuple[Candidate, ...]
+    stays: dict[str, tuple[str, ...]]
+
+    @property
+    def chosen(self) -> tuple[Candidate, ...]:
+        """The candidates within the limit."""
+        return self.candidates if self.limit is None else self.candidates[: self.limit]
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """One act on one backup: a row of the journal while it is under way, of the history ever after.
+
+    ``handle`` names the directory itself (inode and birth time), ``token`` its place in the trash (or its part file, or
+    its staging place), ``path`` an archive's or a destination. ``at`` is when it began.
+    """
+
+    id: int = 0
+    at: float
+    store: str
+    backup_id: str
+    action: Action
+    from_state: State | None
+    to_state: State | None
+    trigger: Trigger
+    reason: str
+    forced: bool = False
+    phase: Phase = Phase.INTENT
+    handle: str = ""
+    token: str = ""
+    path: str = ""
+    digest: str = ""
+    result: Result | None = None
+    predicted_bytes: int = 0
+    reclaimed_bytes: int = 0
+    duration_seconds: float = 0.0

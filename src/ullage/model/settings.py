@@ -1,0 +1,123 @@
+"""The settings as frozen values, with the defaults of SPEC.md 5. ``config`` reads them, nobody changes them."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ullage.model.units import MIB
+from ullage.model.words import EmergencyStrategy, Strategy
+
+
+class Secret:
+    """A value that is used but never shown: ``str`` and ``repr`` give ``***``."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself, for the one call that needs it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+class Watermarks(Struct, frozen=True, kw_only=True):
+    """Percentages of usage, 0..100; ``target_free`` is how much is free when an emergency reclaim is done."""
+
+    warning: float = 75.0
+    critical: float = 85.0
+    emergency: float = 95.0
+    target_free: float = 20.0
+    inodes: bool = True
+
+
+class ReclaimSettings(Struct, frozen=True, kw_only=True):
+    """Who goes first, how many, and what stays. ``settle`` in seconds."""
+
+    strategy: Strategy = Strategy.OLDEST_FIRST
+    emergency_strategy: EmergencyStrategy = EmergencyStrategy.AGGRESSIVE
+    max_per_cycle: int = 10
+    emergency_limit: int = 50
+    keep_last: int = 1
+    settle: float = 300.0
+
+
+class ConfidenceSettings(Struct, frozen=True, kw_only=True):
+    """``large`` and ``huge`` in bytes; boost and minimum are fractions 0..1."""
+
+    large: int = 100 * MIB
+    huge: int = 500 * MIB
+    pressure_boost: float = 0.2
+    emergency_minimum: float = 0.5
+
+
+class ArchiveSettings(Struct, frozen=True, kw_only=True):
+    """``ratio_estimate``: archive bytes per byte of the backup; ``on_failure``: ``keep`` or ``delete``."""
+
+    before_delete: bool = True
+    ratio_estimate: float = 0.3
+    on_failure: str = "keep"
+
+
+class MonitorSettings(Struct, frozen=True, kw_only=True):
+    """All in seconds. ``timeout``: a store that has not answered for so long is unavailable."""
+
+    interval: float = 60.0
+    emergency_interval: float = 10.0
+    cleanup_interval: float = 300.0
+    timeout: float = 5.0
+
+
+class SmtpSettings(Struct, frozen=True, kw_only=True):
+    """``security``: ``none``, ``starttls`` or ``tls``. ``sender``: none means ullage@<host name>."""
+
+    host: str = "localhost"
+    port: int = 25
+    security: str = "none"
+    user: str | None = None
+    password: Secret | None = None
+    sender: str | None = None
+
+
+class AlertSettings(Struct, frozen=True, kw_only=True):
+    """Where alerts go; ``repeat`` and ``timeout`` in seconds. The URLs are secrets: they carry their token."""
+
+    enabled: bool = True
+    email: str | None = None
+    webhook: Secret | None = None
+    slack: Secret | None = None
+    repeat: float = 14400.0
+    timeout: float = 10.0
+    smtp: SmtpSettings = SmtpSettings()
+
+
+class StoreSettings(Struct, frozen=True, kw_only=True):
+    """One store, with its defaults applied. Paths are absolute; ``capacity`` in bytes."""
+
+    name: str
+    backup_root: str
+    archive_root: str
+    capacity: int | None = None
+    watermarks: Watermarks = Watermarks()
+    reclaim: ReclaimSettings = ReclaimSettings()
+    confidence: ConfidenceSettings = ConfidenceSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    monitor: MonitorSettings = MonitorSettings()
+    alerts: AlertSettings = AlertSettings()
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The whole file. ``path`` is where it was read from."""
+
+    path: str
+    state_dir: str
+    stores: tuple[StoreSettings, ...]

@@ -1,0 +1,101 @@
+"""The closed sets of words: states, levels, triggers, strategies, actions, outcomes (SPEC.md 1 to 4)."""
+
+from __future__ import annotations
+
+from enum import Enum, StrEnum
+
+
+class State(StrEnum):
+    """Where a backup is in its life; the word in its ``.state`` (SPEC.md 2)."""
+
+    CREATED = "CREATED"
+    PENDING = "PENDING"
+    CONFIRMED = "CONFIRMED"
+    CLEANABLE = "CLEANABLE"
+    ARCHIVED = "ARCHIVED"
+    DELETED = "DELETED"
+
+
+LIVE_STATES = frozenset({State.CREATED, State.PENDING, State.CONFIRMED, State.CLEANABLE})
+"""The states a ``.state`` file may hold while the backup stands in ``backup_root``."""
+
+
+class Trigger(Enum):
+    """Who asks for a transition; the value is its priority (SPEC.md 2)."""
+
+    USER = 100
+    DISK_SPACE = 90
+    GIT_HOOK = 80
+    TIME_BASED = 70
+
+
+class Level(StrEnum):
+    """The assessed condition of a store, from best to worst."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    EMERGENCY = "emergency"
+    UNAVAILABLE = "unavailable"
+
+    @property
+    def severity(self) -> int:
+        """The rank of this level: 0 for ok, 4 for unavailable."""
+        return list(Level).index(self)
+
+
+class CleanupLevel(StrEnum):
+    """How far a reclaim may go (SPEC.md 3)."""
+
+    CONSERVATIVE = "conservative"
+    GENTLE = "gentle"
+    MODERATE = "moderate"
+    AGGRESSIVE = "aggressive"
+    NUCLEAR = "nuclear"
+
+
+class Strategy(StrEnum):
+    """How candidates are ranked."""
+
+    OLDEST_FIRST = "oldest_first"
+    LARGEST_FIRST = "largest_first"
+    CONFIDENCE_BASED = "confidence_based"
+
+
+class EmergencyStrategy(StrEnum):
+    """Which cleanup level an emergency uses."""
+
+    CONSERVATIVE = "conservative"
+    AGGRESSIVE = "aggressive"
+    NUCLEAR = "nuclear"
+
+
+class Action(StrEnum):
+    """What a step does; ``A.action`` in the JSON (SPEC.md 6), with transition and restore beside."""
+
+    ARCHIVE = "archive"
+    DELETE = "delete"
+    PROMOTE = "promote"
+    DELETE_ARCHIVE = "delete_archive"
+    TRANSITION = "transition"
+    RESTORE = "restore"
+
+
+class Result(StrEnum):
+    """How a step ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    DEFERRED = "deferred"
+    PLANNED = "planned"
+
+
+class Phase(StrEnum):
+    """How far an operation came; the journal's word. Up to ``STAGED`` it is undone, from ``PURGING`` on finished."""
+
+    INTENT = "intent"
+    ARCHIVED = "archived"
+    STAGED = "staged"
+    PURGING = "purging"
+    SETTLED = "settled"
