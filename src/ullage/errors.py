@@ -10,7 +10,8 @@
     ├── Changed                 what was looked at is no longer what is there
     ├── Interrupted             a stop was asked for; what was under way is undone or left to recovery
     ├── ArchiveError            an archive could not be written, read or verified
-    └── CatalogError            the catalog cannot be read or written
+    ├── CatalogError            the catalog cannot be read or written
+    └── DeliveryError           an alert could not be delivered
 
 A message says what failed, on what, why, and what to do:
 ``cannot measure /srv/backup: no such directory; is the disk mounted?``
@@ -73,3 +74,7 @@ class ArchiveError(UllageError):
 
 class CatalogError(UllageError):
     """The catalog cannot be opened, read or written."""
+
+
+class DeliveryError(UllageError):
+    """An alert was not taken by its channel; the message holds no secret, of a URL only the host."""

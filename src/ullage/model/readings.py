@@ -48,20 +48,10 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 class Pressure(Struct, frozen=True, kw_only=True):
-    """A reading against the watermarks. Usage in percent; None where unavailable.
-
-    ``bytes_to_low`` and ``inodes_to_low``: what must be gained until usage is under the warning watermark;
-    ``*_to_target``: until ``target_free`` is free; 0 where that is so already.
-    """
+    """A reading against the watermarks. Usage in percent; None where unavailable."""
 
     level: Level
     usage: float | None
     archive_usage: float | None
     total_usage: float | None
-    bytes_to_low: int = 0
-    inodes_to_low: int = 0
-    bytes_to_target: int = 0
-    inodes_to_target: int = 0
-    bytes_to_critical: int = 0
-    inodes_to_critical: int = 0
     reason: str = ""

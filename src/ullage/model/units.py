@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
+from math import floor
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 DAY = 86400.0
@@ -18,7 +20,8 @@ _TIME_UNITS = {
     "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
     "d": DAY, "day": DAY, "days": DAY, "w": 7 * DAY, "week": 7 * DAY, "weeks": 7 * DAY,
 }  # fmt: skip
-_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", re.ASCII)
+_QUANTITY = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([A-Za-z]*)\s*", re.ASCII)
+_FIRST, _LAST = -62135596800, 253402300799  # years 1 and 9999, all that RFC 3339 can write
 
 
 def parse_size(text: str) -> int:
@@ -27,7 +30,7 @@ def parse_size(text: str) -> int:
     factor = _SIZE_UNITS.get(unit.upper())
     if factor is None:
         raise ValueError(f'{text!r} is not a size with a unit, like "100 MiB" or "2 TB"')
-    return int(float(number) * factor)
+    return int(Decimal(number) * factor)  # in decimal: "2.3 KB" is 2300 bytes
 
 
 def parse_duration(text: str) -> float:
@@ -63,8 +66,9 @@ def format_age(seconds: float) -> str:
 
 
 def rfc3339(at: float) -> str:
-    """``2026-11-23T02:30:00Z`` for epoch seconds; whole seconds, UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """``2026-11-23T02:30:00Z`` for epoch seconds; whole seconds, UTC. Beyond the years 1 to 9999, their bounds."""
+    held = min(max(at, _FIRST), _LAST)
+    return datetime.fromtimestamp(floor(held), UTC).isoformat().replace("+00:00", "Z")
 
 
 def printable(text: str) -> str:

@@ -1,0 +1,81 @@
+"""Puts the parts together for one settings file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from ullage.catalog.catalog import Catalog
+from ullage.config.load import find_settings, load
+from ullage.engine.cycle import Engine
+from ullage.errors import UsageError
+from ullage.model.settings import Settings
+from ullage.model.units import printable
+from ullage.notify.notifier import OutboxNotifier
+from ullage.notify.outbox import Delivery, deliver_due
+from ullage.sources.roots import Expected
+from ullage.sources.site import DirectorySite
+from ullage.system.clock import SystemClock
+from ullage.system.guard import Guard
+
+
+class App:
+    """Everything that a command needs. Take it from ``open_app``."""
+
+    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+        self.settings = settings
+        self.catalog = catalog
+        self.clock = SystemClock()
+        self._guard = Guard()
+        self.notifier = OutboxNotifier(catalog, self.clock)
+        self.engine = Engine(catalog, self.clock, self.notifier)
+        self.sites = self._sites(settings)
+
+    def chosen(self, name: str | None) -> list[DirectorySite]:
+        """The store of that name, or all of them. Raises UsageError naming those there are."""
+        if name is None:
+            return list(self.sites.values())
+        if name not in self.sites:
+            known = ", ".join(printable(other) for other in self.sites)
+            raise UsageError(f"there is no store {printable(name)!r} in {self.settings.path}; there are: {known}")
+        return [self.sites[name]]
+
+    def reload(self, settings: Settings) -> list[DirectorySite]:
+        """The stores by other settings; the state directory stays."""
+        self.settings = settings
+        self.sites = self._sites(settings)
+        return list(self.sites.values())
+
+    def deliver(self) -> list[Delivery]:
+        """What became of every alert that was due."""
+        alerts = {name: site.settings.alerts for name, site in self.sites.items()}
+        return deliver_due(self.catalog, alerts, now=self.clock.now())
+
+    def _sites(self, settings: Settings) -> dict[str, DirectorySite]:
+        return {
+            store.name: DirectorySite(store, partial(self._expected, store.name), self.catalog, self.clock, self._guard)
+            for store in settings.stores
+        }
+
+    def _expected(self, name: str) -> Expected | None:
+        found = self.catalog.registered(name)
+        return None if found is None else Expected(backup_id=found.backup_id, archive_id=found.archive_id)
+
+
+def load_settings(config: str | None) -> Settings:
+    """The settings that ``--config``, the environment or the usual place name. Raises SettingsError."""
+    return load(settings_path(config), os.environ)
+
+
+def settings_path(config: str | None) -> str:
+    """Where the settings file is, or would be."""
+    return find_settings(config, os.environ, os.geteuid() == 0)
+
+
+@contextmanager
+def open_app(settings: Settings) -> Iterator[App]:
+    """An application on its catalog. Raises CatalogError."""
+    with Catalog.open(settings.state_dir) as catalog:
+        yield App(settings, catalog)

@@ -1,0 +1,244 @@
+"""One SQLite file, used by several processes and threads, that can be written on a full disk and survives its own loss.
+
+Nothing else in this process may open and close ``catalog.db``: POSIX locks vanish with any descriptor of the file.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import RLock
+from typing import Any, Self, TypeVar
+
+from ullage.catalog import room
+from ullage.catalog.schema import migrate, roll_back
+from ullage.errors import CatalogError
+from ullage.model.units import printable
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+BUSY_SECONDS = 10.0
+_PRAGMAS = (
+    "journal_mode = PERSIST",  # WAL needs new blocks, and its mapped file is a SIGBUS on a full btrfs
+    "journal_size_limit = -1",
+    "mmap_size = 0",
+    "synchronous = EXTRA",
+    "temp_store = MEMORY",
+    "secure_delete = OFF",
+)
+_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "free some space or inodes there, or move state_dir to another filesystem",
+    sqlite3.SQLITE_BUSY: f"another process has been writing for {BUSY_SECONDS:.0f} s; try again",
+    sqlite3.SQLITE_CORRUPT: "another process uses it: stop the daemon (ullage stop) and try again",
+    sqlite3.SQLITE_NOTADB: "another process uses it: stop the daemon (ullage stop) and try again",
+}
+
+
+class Database:
+    """The file, its room and its recovery; safe to share between threads.
+
+    ``recovered_from`` is where a corrupt one was moved to, None where there was none.
+    """
+
+    def __init__(self, state_dir: str) -> None:
+        self._directory = Path(state_dir)
+        self._path = self._directory / "catalog.db"
+        self._reserve = self._directory / "reserve"
+        self._lock = RLock()
+        self._connection: sqlite3.Connection | None = None
+        self.recovered_from: str | None = None
+        try:
+            _prepare(self._directory, self._reserve)
+            # Held for life: whoever has it exclusively may move the files away, for nobody else uses them.
+            self._presence = os.open(self._reserve, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(self._presence, fcntl.LOCK_SH)
+        except OSError as error:
+            raise self._explained(error) from error
+
+    @classmethod
+    def open(cls, state_dir: str) -> Self:
+        """The catalog under ``state_dir``, made where there is none. Raises CatalogError."""
+        catalog = cls(state_dir)
+        try:
+            catalog._run(lambda connection: None)
+        except BaseException:
+            catalog.close()
+            raise
+        catalog.reserve()
+        return catalog
+
+    def close(self) -> None:
+        """Let go of the files; any later use raises CatalogError."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            if self._presence >= 0:
+                os.close(self._presence)
+                self._presence = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def reserve(self) -> None:
+        """Keep room inside the catalog for the day when the disk is full; where there is none to take, do nothing."""
+        with self._lock:
+            try:
+                if not self._reserved() and room.ample(self._directory):
+                    room.grow(self._connected())
+                    room.make_reserve(self._reserve)
+            except (sqlite3.Error, OSError):
+                return  # it is for worse days, and tried again in the next cycle
+
+    def give_up_reserve(self) -> bool:
+        """Unlink the reserve files, which ``reserve`` makes again; True where there were any."""
+        try:
+            return room.give_up_reserve(self._reserve)
+        except OSError:
+            return False
+
+    def fault(self) -> str | None:
+        """What SQLite finds wrong with the whole file; None where it is sound. Reads all of it."""
+        found = self._read("PRAGMA quick_check(1)")[0][0]
+        return None if found == "ok" else str(found)
+
+    def _reserved(self) -> bool:
+        journal = self._path.with_name(self._path.name + "-journal")
+        return (
+            (self._reserve / "large").exists()
+            and journal.exists()
+            and journal.stat().st_size >= room.JOURNAL_BYTES
+            and room.free_pages(self._connected()) >= room.POOL_PAGES // 2
+        )
+
+    def _write(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """What ``act`` gives, in a transaction that is durable on return. Raises CatalogError with nothing written."""
+
+        def transaction(connection: sqlite3.Connection) -> T:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                given = act(connection)
+                connection.execute("COMMIT")
+            finally:
+                roll_back(connection)
+            return given
+
+        return self._run(transaction)
+
+    def _read(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        """Every row of one query. Raises CatalogError."""
+        return self._run(lambda connection: connection.execute(sql, tuple(values)).fetchall())
+
+    def _run(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        with self._lock:
+            for mend in (self._mend, self._mend, None):  # twice: once for the room, once for the corruption
+                try:
+                    return act(self._connected())
+                except (sqlite3.Error, OSError) as error:
+                    if mend is None or not mend(error):
+                        raise self._explained(error) from error
+        raise AssertionError("the last turn returns or raises")
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = _connect(self._path)
+            try:
+                migrate(connection)
+            except CatalogError as error:
+                connection.close()
+                raise CatalogError(f"cannot use the catalog {printable(str(self._path))}: {error}") from None
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _mend(self, error: sqlite3.Error | OSError) -> bool:
+        """Whether something was done after which it is worth trying again."""
+        code = _code(error)
+        if code in _CORRUPT:
+            return self._set_aside()
+        full = code in _NO_ROOM or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT)
+        return full and self.give_up_reserve()
+
+    def _set_aside(self) -> bool:
+        """Move a corrupt catalog away, unless somebody else has it open. Nothing is ever deleted on its word alone."""
+        try:
+            fcntl.flock(self._presence, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            fcntl.flock(self._presence, fcntl.LOCK_SH)  # a conversion that fails may have lost it
+            return False
+        try:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            aside = self._path.with_name(f"{self._path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+            self._path.rename(aside)
+            journal = Path(f"{self._path}-journal")
+            if journal.exists():
+                journal.rename(f"{aside}-journal")
+            self.recovered_from = str(aside)
+            return True
+        finally:
+            fcntl.flock(self._presence, fcntl.LOCK_SH)
+
+    def _explained(self, error: sqlite3.Error | OSError) -> CatalogError:
+        advice = _ADVICE.get(_code(error), "look at the directory's owner, mode and filesystem")
+        return CatalogError(f"cannot use the catalog {printable(str(self._path))}: {error}; {advice}")
+
+
+def _code(error: sqlite3.Error | OSError) -> int:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF  # without the extension
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        path.chmod(0o600)
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(directory: Path, reserve: Path) -> None:
+    """The directory, ours alone. Raises CatalogError where somebody else could change what is in it, or OSError."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    _verify(directory)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        room.forbid_cow(descriptor)
+    finally:
+        os.close(descriptor)
+    reserve.mkdir(mode=0o700, exist_ok=True)
+
+
+def _verify(directory: Path) -> None:
+    found = directory.lstat()
+    fault = None
+    if not stat.S_ISDIR(found.st_mode):
+        fault = "is not a directory but a link or a file; name the real directory"
+    elif found.st_uid not in (0, os.geteuid()):
+        fault = f"belongs to user {found.st_uid}; it must be ours or root's: chown it"
+    elif found.st_mode & 0o022:
+        fault = f"may be written by others (mode {stat.S_IMODE(found.st_mode):04o}): chmod go-w"
+    if fault is not None:
+        raise CatalogError(f"cannot use the state directory {printable(str(directory))}: it {fault}")

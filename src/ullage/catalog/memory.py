@@ -1,0 +1,61 @@
+"""Small values by store: its registration, what was last told, when it was last reclaimed; and the trusted clock."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from ullage.catalog.database import Database
+from ullage.catalog.values import Registration
+from ullage.policy.alerting import AlertState
+from ullage.policy.clock import ClockMark
+
+T = TypeVar("T")
+
+_SITE = ""
+"""The store of what belongs to no store."""
+
+
+class Memory(Database):
+    """One value for each key of each store."""
+
+    def register(self, registration: Registration) -> None:
+        """Remember the store as it is now, in the place of what was known of it."""
+        self._set(registration.name, "registration", registration)
+
+    def registered(self, name: str) -> Registration | None:
+        """The store as it was registered; None where it never was."""
+        return self._get(name, "registration", Registration)
+
+    def alert_state(self, store: str) -> AlertState | None:
+        """What was last told of the store's level."""
+        return self._get(store, "alert", AlertState)
+
+    def set_alert_state(self, store: str, state: AlertState) -> None:
+        """Remember what was told."""
+        self._set(store, "alert", state)
+
+    def clock_mark(self) -> ClockMark | None:
+        """The last moment that was trusted."""
+        return self._get(_SITE, "clock", ClockMark)
+
+    def set_clock_mark(self, mark: ClockMark) -> None:
+        """Trust this moment."""
+        self._set(_SITE, "clock", mark)
+
+    def last_reclaim(self, store: str) -> float | None:
+        """When the store was last reclaimed; epoch seconds."""
+        return self._get(store, "reclaim", float)
+
+    def set_last_reclaim(self, store: str, at: float) -> None:
+        """Remember when the store was reclaimed."""
+        self._set(store, "reclaim", at)
+
+    def _get(self, store: str, key: str, kind: type[T]) -> T | None:
+        rows = self._read("SELECT value FROM meta WHERE store = ? AND key = ?", (store, key))
+        return msgspec.json.decode(rows[0][0], type=kind) if rows else None
+
+    def _set(self, store: str, key: str, value: object) -> None:
+        row = (store, key, msgspec.json.encode(value))
+        self._write(lambda db: db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row))

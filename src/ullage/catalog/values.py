@@ -1,0 +1,54 @@
+"""What the catalog gives back beside operations."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ullage.model.words import Level
+
+
+class Registration(Struct, frozen=True, kw_only=True):
+    """A store as ``init`` left it: the identities found there, the roots, and the kernel's name of the filesystem."""
+
+    name: str
+    backup_id: str
+    archive_id: str
+    backup_root: str
+    archive_root: str
+    filesystem: str | None
+    at: float
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """A backup as it was when last walked; while its signature is the same, so are the facts."""
+
+    backup_id: str
+    signature: bytes
+    facts: bytes
+    walked_at: float
+
+
+class Measured(Struct, frozen=True, kw_only=True):
+    """One recorded check; usage in percent, None where it could not be measured."""
+
+    at: float
+    level: Level
+    backup: float | None
+    archive: float | None
+    total: float | None
+
+
+class OutboxItem(Struct, frozen=True, kw_only=True):
+    """An alert for one channel. ``outcome``: ``waiting``, ``delivered`` or ``given up``; ``error`` is the last one."""
+
+    id: int = 0
+    store: str
+    level: Level
+    channel: str
+    title: str
+    body: str
+    at: float
+    attempts: int = 0
+    next_at: float = 0.0
+    outcome: str = "waiting"
+    error: str = ""

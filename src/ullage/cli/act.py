@@ -1,0 +1,141 @@
+"""``ullage monitor``, ``cleanup`` and ``emergency``: the reclaim, asked for by a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ullage.cli import shapes
+from ullage.cli.context import application, common, common_options, confirm, dry_run_option, yes_option
+from ullage.cli.output import out, percent, print_json, say
+from ullage.cli.plan import DEFAULT_COUNT, DEFAULT_LEVEL, LEVELS
+from ullage.engine.cycle import Act
+from ullage.errors import UllageError
+from ullage.model.backups import Operation
+from ullage.model.cycles import CycleRecord
+from ullage.model.units import format_size, printable
+from ullage.model.words import CleanupLevel, Level, Result
+
+
+@click.command()
+@dry_run_option
+@common_options
+def monitor(dry_run: bool) -> None:
+    """Run one cycle now: look at each store, act on its level, send alerts."""
+    with application() as app:
+        act = Act(dry_run=dry_run, done=told(dry_run))
+        records = [app.engine.cycle(site, act) for site in app.chosen(common().store)]
+        delivered = [] if dry_run else app.deliver()
+        documents = [_with_deliveries(shapes.cycle(record), delivered) for record in records]
+    finish(records, documents)
+
+
+@click.command()
+@click.argument("level", type=LEVELS, default=str(DEFAULT_LEVEL))
+@click.argument("count", type=click.IntRange(min=1), default=DEFAULT_COUNT)
+@dry_run_option
+@yes_option
+@common_options
+def cleanup(level: str, count: int, dry_run: bool, yes: bool) -> None:
+    """Delete what LEVEL (moderate) allows, at most COUNT (10) backups; under pressure only until usage is under warning."""
+
+    def run(app: Any, site: Any, act: Act) -> CycleRecord:
+        record: CycleRecord = app.engine.cleanup(site, CleanupLevel(level), count, act)
+        return record
+
+    _asked(run, dry_run=dry_run, yes=yes, what=f"{level} clean-up")
+
+
+@click.command()
+@dry_run_option
+@yes_option
+@common_options
+def emergency(dry_run: bool, yes: bool) -> None:
+    """Reclaim as in an emergency until the target is free: archive or delete, forced, by emergency_strategy."""
+
+    def run(app: Any, site: Any, act: Act) -> CycleRecord:
+        record: CycleRecord = app.engine.emergency(site, act)
+        return record
+
+    _asked(run, dry_run=dry_run, yes=yes, what="emergency reclaim")
+
+
+def _asked(run: Callable[[Any, Any, Act], CycleRecord], *, dry_run: bool, yes: bool, what: str) -> None:
+    """Show the plan, ask, and carry it out."""
+    with application() as app:
+        sites = app.chosen(common().store)
+        if not dry_run and not yes:
+            plans = [run(app, site, Act(dry_run=True, done=told(True))) for site in sites]
+            steps = sum(op.result is Result.PLANNED for record in plans for op in record.actions)
+            if steps:
+                confirm(f"Go on with the {what} ({steps} steps)?", yes=False)
+        records = []
+        for site in sites:
+            try:
+                records.append(run(app, site, Act(dry_run=dry_run, done=told(dry_run))))
+            except UllageError as error:
+                if len(sites) == 1:
+                    raise
+                records.append(_refused(site, str(error)))
+        documents = [shapes.cycle(record) for record in records]
+    finish(records, documents)
+
+
+def _refused(site: Any, why: str) -> CycleRecord:
+    return CycleRecord(
+        store=site.settings.name, level=Level.UNAVAILABLE, usage_before=None, usage_after=None, notes=(why,)
+    )
+
+
+def told(dry_run: bool) -> Callable[[str, Operation], None]:
+    """Says each step to a person as it is done; in JSON it stands at the end."""
+
+    def tell(store: str, op: Operation) -> None:
+        if common().json:
+            return
+        gained = f", {format_size(op.reclaimed_bytes)}" if op.result in (Result.DONE, Result.PLANNED) else ""
+        forced = ", forced" if op.forced else ""
+        out(f"{store}: {op.action} {printable(op.backup_id)}: {op.result}{gained}{forced}: {printable(op.reason)}")
+
+    return tell
+
+
+def finish(records: list[CycleRecord], documents: list[shapes.Shape]) -> None:
+    """Print the outcome; exit with 1 where a store could not be served or an act failed."""
+    if common().json:
+        print_json({"stores": documents})
+    else:
+        for record in records:
+            _print(record)
+    failed = any(op.result is Result.FAILED or op.result is None for record in records for op in record.actions)
+    if failed or any(record.level is Level.UNAVAILABLE or _unserved(record) for record in records):
+        click.get_current_context().exit(1)
+
+
+def _unserved(record: CycleRecord) -> bool:
+    """A note and nothing done: the store was held by another, or its clock is not believed."""
+    return bool(record.notes) and not record.actions and record.level is not Level.OK
+
+
+def _print(record: CycleRecord) -> None:
+    for note in record.notes:
+        say(f"{record.store}: {note}")
+    done = [op for op in record.actions if op.result is Result.DONE]
+    planned = [op for op in record.actions if op.result is Result.PLANNED]
+    gained = sum(op.reclaimed_bytes for op in done or planned)
+    what = f"{len(planned)} planned" if planned else f"{len(done)} done"
+    usage = percent(record.usage_before)
+    if record.usage_after != record.usage_before:
+        usage += f" -> {percent(record.usage_after)}"
+    out(f"{record.store}: {record.level}, {usage}; {what}, {format_size(gained)}")
+
+
+def _with_deliveries(document: shapes.Shape, deliveries: list[Any]) -> shapes.Shape:
+    """The alerts with what became of them; one that is not due yet stays queued."""
+    outcomes = {(one.store, one.channel): one.outcome for one in deliveries}
+    alerts: Any = document["alerts"]
+    for alert in alerts:
+        alert["outcome"] = outcomes.get((document["name"], alert["channel"]), alert["outcome"])
+    return document

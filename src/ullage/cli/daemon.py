@@ -1,0 +1,209 @@
+"""``ullage start``, ``stop`` and ``restart``: the daemon as a process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
+from typing import Any
+
+import click
+
+from ullage.cli.context import application, common, common_options, dry_run_option
+from ullage.cli.output import print_json, say
+from ullage.errors import Refused, SettingsError, UllageError
+from ullage.model.units import MIB
+
+log = logging.getLogger("ullage")
+
+STOP_SECONDS = 30.0
+"""How long a stop waits for the step under way before it uses force (the seed's number)."""
+_START_SECONDS = 30.0
+_GRACE = 25.0
+"""How long the daemon itself waits for its watches; what is left then is finished at the next start."""
+LOG = "ullage.log"
+
+
+@click.command()
+@click.option("--foreground", is_flag=True, help="Stay in the foreground and log to stderr.")
+@click.option("--log-file", hidden=True, type=click.Path())
+@dry_run_option
+@common_options
+def start(foreground: bool, log_file: str | None, dry_run: bool) -> None:
+    """Start the daemon that watches every store."""
+    if dry_run:
+        say("the daemon would be started")
+    elif foreground:
+        _serve(log_file)
+    else:
+        _start()
+
+
+@click.command()
+@dry_run_option
+@common_options
+def stop(dry_run: bool) -> None:
+    """Stop the daemon; it finishes or undoes the step under way. After 30 s it is killed, and recovers at the next start."""
+    if dry_run:
+        say("the daemon would be stopped")
+    else:
+        _stop()
+
+
+@click.command()
+@dry_run_option
+@common_options
+def restart(dry_run: bool) -> None:
+    """Stop the daemon, then start it."""
+    if dry_run:
+        say("the daemon would be restarted")
+        return
+    _stop()
+    _start()
+
+
+def _state_dir() -> str:
+    from ullage.app import load_settings
+
+    return str(load_settings(common().config).state_dir)
+
+
+def _start() -> None:
+    """A daemon of its own session; returns when it is ready, or raises what it said."""
+    from ullage.app import load_settings
+    from ullage.system.runfile import running
+
+    settings = load_settings(common().config)
+    other = running(settings.state_dir)
+    if other is not None:
+        raise Refused(f"the daemon is already running: process {other.pid}")
+    path = os.path.join(settings.state_dir, LOG)
+    command = [sys.executable, "-m", "ullage", "--config", settings.path, "start", "--foreground", "--log-file", path]
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until and child.poll() is None:
+        found = running(settings.state_dir)
+        if found is not None and found.pid == child.pid:
+            _say_running(found.pid)
+            return
+        time.sleep(0.05)
+    if child.poll() is None:
+        child.kill()
+    said = (child.stderr.read() if child.stderr else b"").decode("utf-8", "replace").strip()
+    raise UllageError(said.removeprefix("ullage: ") or f"the daemon did not start; see {path}")
+
+
+def _say_running(pid: int) -> None:
+    if common().json:
+        print_json({"daemon": {"running": True, "pid": pid}})
+    else:
+        say(f"the daemon is running: process {pid}")
+
+
+def _stop() -> None:
+    from ullage.system.runfile import running, send
+
+    state_dir = _state_dir()
+    daemon = running(state_dir)
+    if daemon is not None:
+        send(daemon, signal.SIGTERM)
+        if not _gone(state_dir, STOP_SECONDS):
+            say(f"it has not stopped in {STOP_SECONDS:.0f} s; killing it (the next start settles what was under way)")
+            send(daemon, signal.SIGKILL)
+            if not _gone(state_dir, 5.0):
+                raise UllageError(f"process {daemon.pid} cannot be killed: it waits for a filesystem that hangs")
+    if common().json:
+        print_json({"daemon": {"running": False, "pid": None}})
+    else:
+        say("the daemon is not running" if daemon is None else "the daemon is stopped")
+
+
+def _gone(state_dir: str, seconds: float) -> bool:
+    from ullage.system.runfile import running
+
+    until = time.monotonic() + seconds
+    while running(state_dir) is not None:
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _serve(log_file: str | None) -> None:
+    """Be the daemon until a signal ends it."""
+    from ullage.app import load_settings
+    from ullage.system import systemd
+    from ullage.system.runfile import claim
+
+    config = common().config
+    with application() as app, claim(app.settings.state_dir):
+        _log_to(log_file)
+        forever = run_daemon(app, reload=lambda: load_settings(config), ready=lambda: systemd.notify(READY="1"))
+        systemd.notify(STOPPING="1")
+        if not forever:
+            logging.shutdown()
+            os._exit(0)  # a watch hangs in the kernel: the interpreter would wait for it
+
+
+def run_daemon(
+    app: Any, reload: Callable[[], Any], ready: Callable[[], None], cycled: Callable[[Any], None] = lambda _: None
+) -> bool:
+    """Run until SIGTERM or SIGINT; SIGHUP reloads. False where a watch did not come to its end in time."""
+    from ullage.engine.daemon import Daemon
+    from ullage.system import systemd
+
+    daemon = Daemon(app.engine, app.clock, app.deliver, lambda status: _alive(systemd, status), cycled)
+
+    def hang_up(*_: object) -> None:
+        systemd.notify(RELOADING="1", MONOTONIC_USEC=str(time.monotonic_ns() // 1000))
+        try:
+            settings = reload()
+            if settings.state_dir != app.settings.state_dir:
+                raise SettingsError([f"{settings.path}: state_dir cannot change while the daemon runs; restart it"])
+            daemon.watch(app.reload(settings))
+            log.warning("settings reloaded from %s", settings.path)
+        except (UllageError, OSError) as error:
+            log.error("the settings were not reloaded, the old ones stay in force: %s", error)
+        ready()
+
+    signal.signal(signal.SIGTERM, lambda *_: daemon.end())
+    signal.signal(signal.SIGINT, lambda *_: daemon.end())
+    signal.signal(signal.SIGHUP, hang_up)
+    log.warning("watching %d stores", len(app.sites))
+    daemon.watch(list(app.sites.values()))
+    ready()
+    daemon.run()
+    log.warning("stopping")
+    ended = daemon.wait_for_watches(_GRACE)
+    log.warning(
+        "stopped" if ended else "stopped; a store does not answer, what is under way there is settled next time"
+    )
+    return ended
+
+
+def _alive(systemd: Any, status: str) -> None:
+    systemd.notify(WATCHDOG="1", STATUS=status)
+
+
+def _log_to(path: str | None) -> None:
+    """To stderr for the journal (which adds the time), or to a file that is rotated; a full disk loses lines, no work."""
+    logging.raiseExceptions = False
+    handler: logging.Handler
+    if path is None:
+        handler = logging.StreamHandler()
+        stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
+    else:
+        old = os.umask(0o077)
+        handler = RotatingFileHandler(path, maxBytes=4 * MIB, backupCount=4)
+        os.umask(old)
+        stamp = "%(asctime)s "
+    handler.setFormatter(logging.Formatter(f"{stamp}%(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)

@@ -1,0 +1,43 @@
+"""``ullage history``: everything that was done, tried, refused or deferred."""
+
+from __future__ import annotations
+
+import click
+
+from ullage.cli import shapes
+from ullage.cli.context import application, common, common_options
+from ullage.cli.output import print_json, table
+from ullage.model.units import format_size
+
+
+@click.command()
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="At most so many, the newest."
+)
+@click.option("--backup", "backup_id", metavar="ID", help="Only this backup.")
+@common_options
+def history(limit: int, backup_id: str | None) -> None:
+    """Show what became of backups: when, what, by whom, why, and what it gained; the newest first."""
+    with application() as app:
+        operations = app.catalog.history(store=common().store, backup_id=backup_id, limit=limit)
+    rows = [shapes.transition(op) for op in operations]
+    if common().json:
+        print_json({"transitions": rows})
+        return
+    table(
+        ["AT", "STORE", "BACKUP", "FROM", "TO", "BY", "OUTCOME", "GAINED>", "WHY"],
+        (
+            [
+                str(row["at"]),
+                str(row["store"]),
+                str(row["backup_id"]),
+                str(row["from_state"]),
+                str(row["to_state"]),
+                str(row["trigger"]) + (" forced" if row["forced"] else ""),
+                str(row["outcome"]),
+                format_size(op.reclaimed_bytes),
+                str(row["reason"]),
+            ]
+            for row, op in zip(rows, operations, strict=True)
+        ),
+    )

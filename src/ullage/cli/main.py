@@ -1,0 +1,91 @@
+"""``ullage``: finds the command, and turns what it raises into a message and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from ullage import __version__
+from ullage.cli.context import common_options
+from ullage.errors import UllageError
+
+COMMANDS = {
+    "init": "init",
+    "status": "status",
+    "list": "listing",
+    "show": "show",
+    "plan": "plan",
+    "monitor": "act",
+    "cleanup": "act",
+    "emergency": "act",
+    "transition": "one",
+    "archive": "one",
+    "restore": "one",
+    "delete": "one",
+    "pin": "pins",
+    "unpin": "pins",
+    "history": "history",
+    "start": "daemon",
+    "stop": "daemon",
+    "restart": "daemon",
+    "check": "check",
+    "doctor": "doctor",
+    "alert": "alert",
+    "clock": "clock",
+    "config": "config",
+    "demo": "demo",
+}
+"""Each command and the module of this package that holds it, in the order of the help."""
+
+
+class Commands(click.Group):
+    """Loads a command's module when it is asked for: ``status`` must not pay for the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: Any = getattr(importlib.import_module(f"ullage.cli.{module}"), cmd_name.replace("list", "list_"))
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ullage")
+@common_options
+def cli() -> None:
+    """Keeps room on the disks that hold backups, and never deletes the wrong backup."""
+
+
+def main() -> None:
+    """Run the command line; the exit code is 0, 1 (failed or refused) or 2 (usage or settings), ``check`` apart."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _complain("interrupted; what was under way is settled at the next start", 130)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except UllageError as error:
+        code = _complain(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        code = _complain(f"the system said: {error.strerror or error}{where}", 1)
+    sys.stdout.flush()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(text: str, code: int) -> int:
+    for line in text.splitlines():
+        click.echo(f"ullage: {line}", err=True)
+    return code

@@ -1,0 +1,73 @@
+"""Printing: one JSON object, or lines and tables for people. Data on stdout, messages on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+import click
+import msgspec
+
+from ullage.model.units import printable
+from ullage.model.words import Level
+
+SCHEMA_VERSION = 1
+_COLOURS = {
+    Level.OK: "green",
+    Level.WARNING: "yellow",
+    Level.CRITICAL: "red",
+    Level.EMERGENCY: "red",
+    Level.UNAVAILABLE: "magenta",
+}
+
+
+def print_json(document: dict[str, object]) -> None:
+    """One JSON object with its schema's version, and nothing else."""
+    data = msgspec.json.encode({"schema_version": SCHEMA_VERSION, **document})
+    click.echo(msgspec.json.format(data, indent=2).decode() if sys.stdout.isatty() else data.decode())
+
+
+def say(text: str) -> None:
+    """A message to a person, on stderr."""
+    click.echo(printable_lines(text), err=True)
+
+
+def out(text: str = "") -> None:
+    """A line of data."""
+    click.echo(text, color=coloured())
+
+
+def coloured() -> bool:
+    """Whether stdout is a terminal whose user has not asked for no colour."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def level_text(level: Level) -> str:
+    """The level, in its colour on a terminal."""
+    return click.style(level, fg=_COLOURS[level], bold=level is Level.EMERGENCY) if coloured() else str(level)
+
+
+def percent(usage: float | None) -> str:
+    """A percentage for a person; a dash where it is not known."""
+    from ullage.policy.assess import shown_percent
+
+    return "-" if usage is None else f"{shown_percent(usage)} %"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns as wide as their widest cell; those whose head ends in ``>`` are set to the right."""
+    lines = [[head.rstrip(">") for head in heads], *([printable(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    for number, line in enumerate(lines):
+        cells = [
+            cell.rjust(width) if head.endswith(">") else cell.ljust(width)
+            for head, cell, width in zip(heads, line, widths, strict=True)
+        ]
+        text = "  ".join(cells).rstrip()
+        out(click.style(text, bold=True) if number == 0 and coloured() else text)
+
+
+def printable_lines(text: str) -> str:
+    """Text whose lines are ours and whose other control characters are spelled out."""
+    return "\n".join(printable(line) for line in text.split("\n"))

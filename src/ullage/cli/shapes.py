@@ -1,0 +1,141 @@
+"""The JSON shapes of SPEC.md 6: G (a gauge), C (a candidate), A (an action), and the documents made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ullage.model.backups import Archive, Backup, Operation, Pin, Score
+from ullage.model.cycles import CycleRecord
+from ullage.model.readings import Reading, Space
+from ullage.model.settings import Watermarks
+from ullage.model.units import printable, rfc3339
+from ullage.policy.assess import usage_of
+from ullage.policy.series import series_of
+
+Shape = dict[str, object]
+
+
+def gauge(space: Space | None, marks: Watermarks) -> Shape:
+    """G: one space; all but ``available`` null where it could not be measured."""
+    if space is None:
+        return {
+            "available": False,
+            "usage_percent": None,
+            "total_bytes": None,
+            "used_bytes": None,
+            "free_bytes": None,
+            "inode_percent": None,
+        }
+    return {
+        "available": True,
+        "usage_percent": usage_of(space, marks),
+        "total_bytes": space.total_bytes,
+        "used_bytes": space.used_bytes,
+        "free_bytes": space.available_bytes,
+        "inode_percent": space.inode_percent,
+    }
+
+
+def binding(reading: Reading, marks: Watermarks) -> Space | None:
+    """The space of the backups that is the fullest: the filesystem or the capacity."""
+    return max(reading.backup, key=lambda space: usage_of(space, marks), default=None)
+
+
+def candidate(backup: Backup, score: Score | None, reasons: Iterable[str], *, now: float) -> Shape:
+    """C: a backup with its confidence; null where its age is not known."""
+    created = backup.created_at
+    return {
+        "backup_id": printable(backup.id),
+        "state": backup.state or "UNKNOWN",
+        "size_bytes": backup.size_bytes,
+        "reclaimable_bytes": backup.reclaimable_bytes,
+        "age_seconds": None if created is None else max(0, int(now - created)),
+        "confidence": None if score is None else score.confidence,
+        "boosted_confidence": None if score is None else score.boosted,
+        "reasons": [printable(reason) for reason in reasons],
+        "series": _series(backup.id),
+    }
+
+
+def listed(backup: Backup, score: Score | None, stays: Iterable[str], path: str, *, now: float) -> Shape:
+    """A backup as ``list`` shows it; ``stays`` are the reasons that hold it whatever the level."""
+    held = tuple(stays)
+    return {
+        **candidate(backup, score, held, now=now),
+        "created_at": None if backup.created_at is None else rfc3339(backup.created_at),
+        "pinned": backup.pinned,
+        "eligible": not held,
+        "path": printable(path),
+    }
+
+
+def listed_archive(archive: Archive, held: Iterable[str], path: str, *, now: float) -> Shape:
+    """An archive as ``list`` shows it; confidence is for live backups."""
+    reasons = [printable(reason) for reason in held]
+    return {
+        "backup_id": printable(archive.backup_id),
+        "state": "ARCHIVED",
+        "size_bytes": archive.size_bytes,
+        "reclaimable_bytes": archive.size_bytes,
+        "age_seconds": max(0, int(now - archive.created_at)),
+        "confidence": None,
+        "boosted_confidence": None,
+        "reasons": reasons,
+        "series": _series(archive.backup_id),
+        "created_at": rfc3339(archive.created_at),
+        "pinned": archive.pinned,
+        "eligible": not reasons,
+        "path": printable(path),
+    }
+
+
+def action(op: Operation) -> Shape:
+    """A: one step of a cycle or a command."""
+    return {
+        "backup_id": printable(op.backup_id),
+        "action": op.action,
+        "from_state": op.from_state or "UNKNOWN",
+        "to_state": op.to_state,
+        "trigger": op.trigger.name,
+        "forced": op.forced,
+        "outcome": op.result or "interrupted",
+        "reclaimed_bytes": op.reclaimed_bytes,
+        "reason": printable(op.reason),
+    }
+
+
+def transition(op: Operation) -> Shape:
+    """One row of ``history``."""
+    return {
+        "at": rfc3339(op.at),
+        "store": printable(op.store),
+        **action(op),
+        "predicted_bytes": op.predicted_bytes,
+        "duration_seconds": op.duration_seconds,
+        "path": printable(op.path) or None,
+    }
+
+
+def cycle(record: CycleRecord) -> Shape:
+    """One store of ``monitor`` and of every command that acts."""
+    return {
+        "name": record.store,
+        "level": record.level,
+        "usage_before": record.usage_before,
+        "usage_after": record.usage_after,
+        "actions": [action(op) for op in record.actions],
+        "alerts": [{"channel": alert.channel, "level": alert.level, "outcome": "queued"} for alert in record.alerts],
+        "notes": [printable(note) for note in record.notes],
+    }
+
+
+def pin(found: Pin | None) -> Shape | None:
+    """A pin; None where there is none."""
+    if found is None:
+        return None
+    return {"at": rfc3339(found.at), "reason": printable(found.reason), "by": printable(found.by)}
+
+
+def _series(backup_id: str) -> str | None:
+    series = series_of(backup_id)
+    return None if series is None else printable(series)

@@ -1,0 +1,116 @@
+"""``ullage status``: the daemon, and every store against its watermarks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import click
+
+from ullage.cli import shapes
+from ullage.cli.context import application, common, common_options
+from ullage.cli.output import level_text, out, percent, print_json
+from ullage.errors import UllageError
+from ullage.model.settings import Watermarks
+from ullage.model.units import format_size, printable, rfc3339
+from ullage.model.words import State
+from ullage.policy.assess import assess
+
+_RECENT = 5
+
+
+@click.command()
+@common_options
+def status() -> None:
+    """Show the daemon and each store: usage, level, watermarks, backups by state, the last checks."""
+    with application() as app:
+        stores = [_store(app, site) for site in app.chosen(common().store)]
+        document = {"daemon": daemon(app.settings.state_dir), "clock": app.engine.clock_fault(), "stores": stores}
+    if common().json:
+        print_json(document)
+    else:
+        _print(document)
+
+
+def daemon(state_dir: str) -> dict[str, object]:
+    """Whether the daemon of this state directory runs, and since when."""
+    from ullage.system.runfile import running
+
+    found = running(state_dir)
+    if found is None:
+        return {"running": False, "pid": None, "started_at": None}
+    return {"running": True, "pid": found.pid, "started_at": rfc3339(found.started_at)}
+
+
+def _store(app: Any, site: Any) -> dict[str, object]:
+    store = site.settings
+    reading = site.read()
+    marks: Watermarks = store.watermarks
+    pressure = assess(reading, marks)
+    return {
+        "name": store.name,
+        "backup_root": printable(store.backup_root),
+        "archive_root": printable(store.archive_root),
+        "level": pressure.level,
+        "reason": printable(pressure.reason),
+        "backup": shapes.gauge(shapes.binding(reading, marks), marks),
+        "archive": shapes.gauge(reading.archive, marks),
+        "total": shapes.gauge(reading.total, marks),
+        "watermarks": {
+            "warning": marks.warning,
+            "critical": marks.critical,
+            "emergency": marks.emergency,
+            "target_free": marks.target_free,
+        },
+        "counts": _counts(site) if reading.fault is None else {},
+        "recent": [
+            {"at": rfc3339(one.at), "backup": one.backup, "archive": one.archive, "total": one.total}
+            for one in app.catalog.recent(store.name, _RECENT)
+        ],
+    }
+
+
+def _counts(site: Any) -> dict[str, int]:
+    try:
+        with site.open() as opened:
+            states = Counter(str(backup.state or "UNKNOWN") for backup in opened.source.backups())
+            states[str(State.ARCHIVED)] = len(opened.source.archives())
+    except (UllageError, OSError):
+        return {}
+    return {state: states[state] for state in [*map(str, State), "UNKNOWN"] if states[state]}
+
+
+def _print(document: dict[str, Any]) -> None:
+    daemon_ = document["daemon"]
+    out(
+        f"daemon: running, process {daemon_['pid']}, since {daemon_['started_at']}"
+        if daemon_["running"]
+        else "daemon: stopped"
+    )
+    if document["clock"]:
+        out(f"clock: {document['clock']}")
+    for store in document["stores"]:
+        out()
+        out(f"store {store['name']}: {level_text(store['level'])} ({store['reason']})")
+        _print_gauge("backups", store["backup_root"], store["backup"])
+        _print_gauge("archives", store["archive_root"], store["archive"])
+        marks = store["watermarks"]
+        out(
+            f"  watermarks  warning {marks['warning']:g} %, critical {marks['critical']:g} %, "
+            f"emergency {marks['emergency']:g} %, then down to {100 - marks['target_free']:g} %"
+        )
+        counts = ", ".join(f"{count} {state}" for state, count in store["counts"].items())
+        out(f"  holds       {counts or 'no backups'}")
+        for one in store["recent"]:
+            out(
+                f"  {one['at']}  backups {percent(one['backup'])}, archives {percent(one['archive'])}, / {percent(one['total'])}"
+            )
+
+
+def _print_gauge(what: str, root: str, gauge: dict[str, Any]) -> None:
+    if not gauge["available"]:
+        out(f"  {what:<10}  unavailable  {root}")
+        return
+    inodes = "" if gauge["inode_percent"] is None else f", inodes {percent(gauge['inode_percent'])}"
+    free, total = format_size(gauge["free_bytes"]), format_size(gauge["total_bytes"])
+    out(f"  {what:<10}  {percent(gauge['usage_percent'])} used, {free} of {total} free{inodes}  {root}")

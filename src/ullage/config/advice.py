@@ -1,0 +1,114 @@
+"""What is allowed but hardly meant: told by ``config check``, refused by nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ullage.config import trust
+from ullage.config.load import parse_toml
+from ullage.config.schema import SECTION_ROWS
+from ullage.errors import SettingsError
+from ullage.model.settings import Settings, StoreSettings
+from ullage.model.units import printable
+
+_Rule = tuple[Callable[[StoreSettings], bool], str]
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """Settings that defeat each other, each with what to change; empty where there are none."""
+    return [f"stores.{store.name}: {text}" for store in settings.stores for wrong, text in _RULES if wrong(store)]
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What is wrong with the file itself, though it is used: secrets in plain that others may read.
+
+    Raises SettingsError where the file cannot be read any more.
+    """
+    try:
+        if not trust.readable_by_others(settings.path):
+            return []
+    except OSError as error:
+        raise SettingsError([f"{printable(settings.path)}: cannot look at it: {error.strerror}"]) from None
+    data = parse_toml(trust.read_settings(settings.path), settings.path)
+    advice = f"others may read it: chmod 600 it, or keep the secret in a file of its own ({_FILE_KEYS})"
+    return [f"{printable(settings.path)}: {key} is a secret, and {advice}" for key in _plain_secrets(data)]
+
+
+_FILE_KEYS = ", ".join(row.key for row in SECTION_ROWS if row.from_file)
+_SECRETS = {row.parts for row in SECTION_ROWS if row.kind.secret and not row.from_file}
+
+
+def _plain_secrets(data: dict[str, object]) -> list[str]:
+    stores = data.get("stores")
+    tables = {f"stores.{name}": table for name, table in stores.items()} if isinstance(stores, dict) else {}
+    tables["defaults"] = data.get("defaults")
+    return [
+        f"{name}.{'.'.join(parts)}" for name, table in tables.items() for parts in sorted(_SECRETS) if _at(table, parts)
+    ]
+
+
+def _at(node: object, parts: tuple[str, ...]) -> object:
+    for part in parts:
+        node = node.get(part) if isinstance(node, dict) else None
+    return node
+
+
+def _reclaim_begins_done(store: StoreSettings) -> bool:
+    return 100 - store.watermarks.target_free >= store.watermarks.emergency
+
+
+def _reclaim_ends_critical(store: StoreSettings) -> bool:
+    marks = store.watermarks
+    return marks.critical <= 100 - marks.target_free < marks.emergency
+
+
+def _told_nobody(store: StoreSettings) -> bool:
+    alerts = store.alerts
+    return not alerts.enabled and any((alerts.email, alerts.webhook, alerts.slack))
+
+
+def _password_in_clear(store: StoreSettings) -> bool:
+    smtp = store.alerts.smtp
+    local = smtp.host in ("localhost", "127.0.0.1", "::1")
+    return smtp.password is not None and smtp.security == "none" and not local
+
+
+_RULES: tuple[_Rule, ...] = (
+    (
+        _reclaim_begins_done,
+        "watermarks.target_free is reached before watermarks.emergency begins, so an emergency would reclaim nothing;"
+        " raise target_free",
+    ),
+    (
+        _reclaim_ends_critical,
+        "an emergency reclaim ends when watermarks.target_free is free, which is still critical;"
+        " raise target_free or watermarks.critical",
+    ),
+    (
+        lambda store: store.monitor.emergency_interval > store.monitor.interval,
+        "monitor.emergency_interval is longer than monitor.interval, so an emergency would be watched less closely",
+    ),
+    (
+        lambda store: store.confidence.huge < store.confidence.large,
+        "confidence.huge is smaller than confidence.large; exchange them",
+    ),
+    (
+        lambda store: store.confidence.emergency_minimum > 0.70,
+        "confidence.emergency_minimum asks for more than the 0.70 of a critical reclaim, so an emergency would"
+        " take less; lower it",
+    ),
+    (
+        lambda store: store.reclaim.emergency_limit < store.reclaim.max_per_cycle,
+        "reclaim.emergency_limit is below reclaim.max_per_cycle, so an emergency would take less than a"
+        " critical reclaim; raise it",
+    ),
+    (_told_nobody, "alerts.enabled is false, so the addresses under alerts are told nothing"),
+    (
+        lambda store: store.alerts.smtp.user is not None and store.alerts.smtp.password is None,
+        "alerts.smtp_user is given without a password; give alerts.smtp_password_file",
+    ),
+    (
+        _password_in_clear,
+        "the mail password would travel unprotected; set alerts.smtp_security to starttls or tls",
+    ),
+)

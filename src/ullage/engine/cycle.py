@@ -1,0 +1,281 @@
+"""One cycle: look, assess, tell, reclaim, look again. And the same reclaim when a person asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ullage.engine.reclaim import Reclaim
+from ullage.engine.recover import recover
+from ullage.errors import Refused, UllageError
+from ullage.model.backups import Operation, Selection
+from ullage.model.cycles import CycleRecord, QueuedAlert
+from ullage.model.readings import Pressure, Reading
+from ullage.model.settings import StoreSettings
+from ullage.model.words import CleanupLevel, Level, Result, Trigger
+from ullage.policy import respond
+from ullage.policy.alerting import AlertState, alert_due
+from ullage.policy.assess import Goal, archive_pressed, assess, reached, shown_percent, usage_of
+from ullage.policy.clock import check_clock
+from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
+
+CLOCK = "\0clock"
+"""Added to a store's name: whether people were told that its clock is not believed."""
+
+
+class Act(Struct, frozen=True, kw_only=True):
+    """How an engine is to act. ``wait``: seconds for the store's lock. ``done`` hears of every step as it is done."""
+
+    dry_run: bool = False
+    wait: float = 30.0
+    stop: Stop | None = None
+    done: Callable[[str, Operation], None] = lambda _store, _op: None
+
+
+class Engine:
+    """Cycles and commands over any store; what it knows from one to the next is in the catalog."""
+
+    def __init__(self, catalog: Catalog, clock: Clock, notifier: Notifier) -> None:
+        self._catalog = catalog
+        self._clock = clock
+        self._notifier = notifier
+
+    def cycle(self, site: Site, act: Act, *, reclaim: bool = True) -> CycleRecord:
+        """One check of a store, recorded, told where its level changed, and acted upon where ``reclaim`` says so."""
+        reading = site.read()
+        pressure = assess(reading, site.settings.watermarks)
+        alerts = () if act.dry_run else self._note(site.settings, reading, pressure)
+        notes = [reading.fault] if reading.fault else []
+        actions: list[Operation] = []
+        if reclaim and reading.fault is None and not act.dry_run:
+            notes += self._tend(site, act, pressure)
+        pressed = archive_pressed(reading, site.settings.watermarks)
+        if reclaim and reading.fault is None and (pressed or pressure.level is not Level.OK):
+            frozen = self.clock_fault()
+            if frozen is not None:
+                notes.append(frozen)
+                alerts += () if act.dry_run else self._tell_clock(site.settings, pressure, frozen)
+            else:
+                actions = self._guarded(site, act, Trigger.DISK_SPACE, lambda r: self._respond(r, pressure), notes)
+        return self._record(site, pressure, actions, alerts, notes)
+
+    def emergency(self, site: Site, act: Act) -> CycleRecord:
+        """The emergency reclaim, until the target is free, at whatever level the store is."""
+        return self._command(site, act, Trigger.DISK_SPACE, lambda r, p: self._emergency(r, p))
+
+    def cleanup(self, site: Site, level: CleanupLevel, limit: int, act: Act) -> CycleRecord:
+        """A person's clean-up: at most ``limit`` backups, and where usage is at warning, no more than bring it under."""
+
+        def clean(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
+            goal = Goal.LOW if pressure.level is not Level.OK else None
+            return reclaim.clean(level, limit, goal, f"manual disk cleanup: {level}")
+
+        return self._command(site, act, Trigger.USER, clean)
+
+    def select(self, opened: OpenStore, level: CleanupLevel, limit: int | None) -> Selection:
+        """Every backup of an opened store judged for a level."""
+        return self._reclaim(opened, Act(dry_run=True), Trigger.USER).select(level, limit)
+
+    def clock_fault(self) -> str | None:
+        """Why the wall clock is not believed; None where it is. The mark that is trusted moves on."""
+        before = self._catalog.clock_mark()
+        verdict = check_clock(before, self._clock.mark())
+        if verdict.ok and verdict.mark != before:
+            self._catalog.set_clock_mark(verdict.mark)
+        return None if verdict.ok else verdict.reason
+
+    @contextmanager
+    def working(self, site: Site, act: Act, trigger: Trigger, *, alone: bool = True) -> Iterator[Reclaim]:
+        """A reclaim on the store: opened, and (``alone``) locked and recovered. Raises Unavailable, Busy."""
+        with site.open() as opened:
+            if act.dry_run or not alone:
+                yield self._reclaim(opened, act, trigger)
+                return
+            with opened.lock(act.wait):
+                recovered = recover(opened, self._catalog, act.stop)
+                for op in recovered:
+                    act.done(site.settings.name, op)
+                yield self._reclaim(opened, act, trigger)
+
+    def _tend(self, site: Site, act: Act, pressure: Pressure) -> list[str]:
+        """What an interrupted run left is settled, and while all is well the ballast is made again; notes of it."""
+        name = site.settings.name
+        notes: list[str] = []
+        try:
+            if self._catalog.unsettled(name):
+                with self.working(site, replace(act, wait=0.0), Trigger.DISK_SPACE):
+                    notes.append("what an interrupted run had left was settled; see ullage history")
+            if pressure.level is Level.OK:
+                with site.open() as opened:
+                    opened.gauge.restore_ballast()
+                self._catalog.reserve()
+        except (UllageError, OSError) as error:
+            notes.append(str(error))
+        return notes
+
+    def _reclaim(self, opened: OpenStore, act: Act, trigger: Trigger) -> Reclaim:
+        name = opened.settings.name
+        return Reclaim(
+            opened,
+            self._catalog,
+            self._clock,
+            trigger=trigger,
+            dry_run=act.dry_run,
+            stop=act.stop,
+            done=lambda op: act.done(name, op),
+        )
+
+    def _command(
+        self, site: Site, act: Act, trigger: Trigger, run: Callable[[Reclaim, Pressure], Iterable[Operation]]
+    ) -> CycleRecord:
+        """A person's command on one store; what forbids it is raised."""
+        frozen = self.clock_fault()
+        if frozen is not None:
+            raise Refused(f"{frozen} (ullage clock accept)")
+        pressure = assess(site.read(), site.settings.watermarks)
+        with self.working(site, act, trigger) as reclaim:
+            actions = list(run(reclaim, pressure))
+            reclaim.tidy()
+        return self._record(site, pressure, actions, (), [])
+
+    def one(
+        self, site: Site, act: Act, trigger: Trigger, run: Callable[[Reclaim], Operation], *, alone: bool
+    ) -> CycleRecord:
+        """One act that a person, or a person's program, asked for on one backup."""
+        pressure = assess(site.read(), site.settings.watermarks)
+        with self.working(site, act, trigger, alone=alone) as reclaim:
+            op = run(reclaim)
+        return self._record(site, pressure, [op], (), [])
+
+    def _guarded(
+        self,
+        site: Site,
+        act: Act,
+        trigger: Trigger,
+        run: Callable[[Reclaim], Iterator[Operation]],
+        notes: list[str],
+    ) -> list[Operation]:
+        """What was done; where the store went away or is held by another meanwhile, a note of that."""
+        actions: list[Operation] = []
+        try:
+            with self.working(site, act, trigger) as reclaim:
+                actions.extend(run(reclaim))
+        except (UllageError, OSError) as error:
+            notes.append(str(error))
+        if not act.dry_run:
+            self._catalog.set_last_reclaim(site.settings.name, self._clock.now())
+            self._catalog.reserve()
+        return actions
+
+    def _respond(self, reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
+        """The table of SPEC.md 4 for the level that was read."""
+        store = reclaim.settings
+        if pressure.level is Level.EMERGENCY:
+            yield from self._emergency(reclaim, pressure)
+        else:
+            response = respond.response(pressure.level, store)
+            if response is not None:
+                reason = _reason(pressure)
+                yield from reclaim.clean(response.cleanup_level, response.limit, response.goal, reason)
+                if pressure.level is Level.CRITICAL and not reclaim.done(Goal.BELOW_CRITICAL):
+                    yield from reclaim.promote(f"promoted: {reason}")
+        yield from self._archives(reclaim)
+        reclaim.tidy()
+
+    def _emergency(self, reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
+        response = respond.response(Level.EMERGENCY, reclaim.settings)
+        assert response is not None
+        reason = _reason(pressure, "emergency")
+        if pressure.level is Level.EMERGENCY:
+            reclaim.give_up_ballast()
+        yield from reclaim.clean(
+            response.cleanup_level,
+            response.limit,
+            response.goal,
+            reason,
+            forced=response.forced,
+            archive_first=response.archive_first,
+        )
+        if not reclaim.done(Goal.BELOW_EMERGENCY):
+            yield from reclaim.force_delete(f"forced: {reason}")
+        if not reclaim.done(Goal.BELOW_EMERGENCY):
+            yield from reclaim.promote(f"forced: {reason}", forced=True)
+
+    def _archives(self, reclaim: Reclaim) -> Iterator[Operation]:
+        """The archives' turn: on their own filesystem when it is pressed, on a shared one when all else was not enough."""
+        marks = reclaim.settings.watermarks
+
+        def enough(reading: Reading) -> bool:
+            if reading.same_filesystem:
+                usage = assess(reading, marks).usage
+                return usage is None or reached(Goal.BELOW_CRITICAL, usage, marks)
+            return not archive_pressed(reading, marks)
+
+        reading = reclaim.reading
+        if reading.archive is not None and not enough(reading):
+            usage = shown_percent(usage_of(reading.archive, marks))
+            yield from reclaim.delete_archives(f"archive disk cleanup: {usage} % used", enough)
+
+    def _note(self, store: StoreSettings, reading: Reading, pressure: Pressure) -> tuple[QueuedAlert, ...]:
+        """Record the check, and queue an alert where the level changed or has lasted."""
+        now = reading.at
+        self._catalog.add_reading(
+            store.name, now, pressure.level, pressure.usage, pressure.archive_usage, pressure.total_usage
+        )
+        before = self._catalog.alert_state(store.name)
+        state, kind = alert_due(before, pressure.level, now=now, repeat=store.alerts.repeat)
+        if state != before:
+            self._catalog.set_alert_state(store.name, state)
+        if kind is None:
+            return ()
+        return self._tell(store, pressure.level, kind, pressure.usage, [pressure.reason])
+
+    def _tell_clock(self, store: StoreSettings, pressure: Pressure, why: str) -> tuple[QueuedAlert, ...]:
+        before = self._catalog.alert_state(store.name + CLOCK)
+        state, kind = alert_due(before, Level.CRITICAL, now=self._clock.mark().boot_seconds, repeat=store.alerts.repeat)
+        if kind is None:
+            return ()
+        self._catalog.set_alert_state(store.name + CLOCK, state)
+        return self._tell(
+            store, Level.CRITICAL, "notice", pressure.usage, [why, "Confirm it with: ullage clock accept"]
+        )
+
+    def _tell(
+        self, store: StoreSettings, level: Level, kind: str, usage: float | None, details: list[str]
+    ) -> tuple[QueuedAlert, ...]:
+        channels = self._notifier.notify(store, level, kind, usage, details)
+        return tuple(QueuedAlert(channel=channel, level=level) for channel in channels)
+
+    def _record(
+        self,
+        site: Site,
+        pressure: Pressure,
+        actions: Iterable[Operation],
+        alerts: tuple[QueuedAlert, ...],
+        notes: Iterable[str],
+    ) -> CycleRecord:
+        done = tuple(actions)
+        changed = any(op.result is Result.DONE for op in done)
+        after = assess(site.read(), site.settings.watermarks).usage if changed else pressure.usage
+        return CycleRecord(
+            store=site.settings.name,
+            level=pressure.level,
+            usage_before=pressure.usage,
+            usage_after=after,
+            actions=done,
+            alerts=alerts,
+            notes=tuple(notes),
+        )
+
+
+def forget_clock_notice(catalog: Catalog, store: str) -> None:
+    """The next disbelief in the clock is told anew."""
+    catalog.set_alert_state(store + CLOCK, AlertState(level=Level.OK, since=0.0))
+
+
+def _reason(pressure: Pressure, level: str | None = None) -> str:
+    usage = "unknown" if pressure.usage is None else f"{shown_percent(pressure.usage)} %"
+    return f"{level or pressure.level} level cleanup: {usage} used"

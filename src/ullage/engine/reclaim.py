@@ -1,0 +1,410 @@
+"""One reclaim: go down a ranking, look again at each, act, measure, and stop as soon as it is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec.structs import replace
+
+from ullage.engine.execute import Executor, describe
+from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, UllageError
+from ullage.model.backups import Archive, Backup, Operation, Selection
+from ullage.model.readings import Reading
+from ullage.model.settings import StoreSettings
+from ullage.model.words import Action, CleanupLevel, Result, State, Trigger
+from ullage.policy import assess, lifecycle, protect, respond, select
+from ullage.policy.assess import Goal
+from ullage.policy.lifecycle import Prior
+from ullage.policy.series import series_of
+from ullage.ports import Catalog, Clock, Held, OpenStore, Stop
+
+ARCHIVE_LIMIT = 10
+"""Archives that one clean-up of the archive filesystem may delete (SPEC.md 4)."""
+FRUITLESS_LIMIT = 2
+"""Stop after so many acts in a row that gained under half of what they promised."""
+
+
+class Reclaim:
+    """A reclaim on one opened, locked store, by one trigger. ``dry_run`` plans the same steps and changes nothing."""
+
+    def __init__(
+        self,
+        opened: OpenStore,
+        catalog: Catalog,
+        clock: Clock,
+        *,
+        trigger: Trigger,
+        dry_run: bool = False,
+        stop: Stop | None = None,
+        done: Callable[[Operation], None] = lambda _: None,
+    ) -> None:
+        self._opened = opened
+        self._store = opened.settings
+        self._catalog = catalog
+        self._clock = clock
+        self._trigger = trigger
+        self._dry_run = dry_run
+        self._stop = stop
+        self._done = done
+        self._executor = Executor(opened, catalog, clock, stop)
+        self._fruitless = 0
+        self._acted = 0
+        self._planned_gain = 0
+        self._gone: set[str] = set()
+        self._load()
+
+    @property
+    def reading(self) -> Reading:
+        """The store as it is now."""
+        return self._opened.gauge.read()
+
+    @property
+    def settings(self) -> StoreSettings:
+        """The settings of the store."""
+        return self._store
+
+    def done(self, goal: Goal) -> bool:
+        """Whether the goal is reached, or in a dry run would be."""
+        return self._enough(goal)
+
+    def give_up_ballast(self) -> None:
+        """Room at once, before anything goes."""
+        if not self._dry_run:
+            self._opened.gauge.give_up_ballast()
+
+    def tidy(self) -> None:
+        """Make the ballast again once usage is under the warning watermark."""
+        if not self._dry_run and self._enough(Goal.LOW):
+            self._opened.gauge.restore_ballast()
+
+    def _load(self) -> None:
+        self._backups = {b.id: b for b in self._opened.source.backups() if b.id not in self._gone}
+        self._floors = protect.floors(self._backups.values(), self._store.reclaim.keep_last, now=self._clock.now())
+        self._holders: dict[str | None, list[str]] = {}
+        for backup_id in self._floors:
+            self._holders.setdefault(series_of(backup_id), []).append(backup_id)
+
+    def select(self, level: CleanupLevel, limit: int | None) -> Selection:
+        """Who may go at this level, in order, and why the others stay."""
+        return select.select(list(self._backups.values()), level, limit, self._store, now=self._clock.now())
+
+    def clean(
+        self,
+        level: CleanupLevel,
+        limit: int | None,
+        goal: Goal | None,
+        reason: str,
+        *,
+        forced: bool = False,
+        archive_first: bool = False,
+    ) -> Iterator[Operation]:
+        """Archive or delete down the ranking until ``goal`` is reached (None: until ``limit``)."""
+
+        def allowed(fresh: Backup) -> tuple[str, ...]:
+            floor = self._floor(fresh.id)
+            return select.recheck(fresh, level, floor, self._store, now=self._clock.now())
+
+        ranking = self.select(level, limit).candidates
+        for op in self._each((c.backup for c in ranking), limit, goal):
+            why = f"{reason}; {self._store.reclaim.strategy}"
+            yield self._reported(self._reclaim(op, why, allowed, forced=forced, archive_first=archive_first))
+
+    def promote(self, reason: str, *, forced: bool = False) -> Iterator[Operation]:
+        """CONFIRMED (forced: PENDING) backups that become CLEANABLE, so that the next cycle may choose them."""
+        now = self._clock.now()
+        backups = list(self._backups.values())
+        if forced:
+            chosen = respond.forced_promotions(backups, self._floors, self._store, now=now)
+        else:
+            missing = assess.missing(Goal.BELOW_CRITICAL, self.reading, self._store.watermarks)
+            chosen = respond.promotable(backups, self._floors, missing, self._store, now=now)
+        for backup in chosen:
+            yield self._reported(self._promote(backup, reason, forced=forced))
+
+    def force_delete(self, reason: str) -> Iterator[Operation]:
+        """CREATED backups that an emergency deletes when all else was not enough."""
+        store, now = self._store, self._clock.now()
+
+        def allowed(fresh: Backup) -> tuple[str, ...]:
+            if fresh.state is not State.CREATED:
+                return ("it is not CREATED any more",)
+            return protect.holds(fresh, self._floor(fresh.id), store.reclaim, now=self._clock.now())
+
+        chosen = respond.forced_deletions(list(self._backups.values()), self._floors, store, now=now)
+        for backup in self._each(chosen, None, Goal.BELOW_EMERGENCY):
+            yield self._reported(self._reclaim(backup, reason, allowed, forced=True, archive_first=False))
+
+    def delete_archives(self, reason: str, enough: Callable[[Reading], bool]) -> Iterator[Operation]:
+        """The oldest archives, at most ten, until there is enough room for archives again."""
+        archives = self._opened.source.archives()
+        floors = protect.archive_floors(archives, self._backups.values(), self._store.reclaim.keep_last)
+        gone = 0
+        for archive in respond.archives_to_go(archives, floors):
+            if gone >= ARCHIVE_LIMIT or self._stopping() or (not self._dry_run and enough(self.reading)):
+                return
+            op = self.delete_archive(archive, reason)
+            gone += op.result in (Result.DONE, Result.PLANNED)
+            yield self._reported(op)
+
+    def delete_archive(self, archive: Archive, reason: str) -> Operation:
+        """One archive, deleted or planned to be."""
+        op = self._operation(archive.backup_id, Action.DELETE_ARCHIVE, State.ARCHIVED, State.DELETED, reason, False)
+        op = replace(op, path=archive.path, reclaimed_bytes=archive.size_bytes if self._dry_run else 0)
+        if self._dry_run:
+            return replace(op, result=Result.PLANNED)
+        if archive.backup_id in self._opened.source.pins():
+            return self._record(op, Result.SKIPPED, "it is pinned")
+        return self._executor.delete_archive(archive, op)
+
+    def one(self, backup: Backup, reason: str, *, archive: bool, forced: bool = False) -> Operation:
+        """A person's own choice of one backup: every hold applies, no level does."""
+
+        def allowed(fresh: Backup) -> tuple[str, ...]:
+            return protect.holds(fresh, self._floor(fresh.id), self._store.reclaim, now=self._clock.now())
+
+        self._acted = 0
+        op = self._reclaim(backup, reason, allowed, forced=forced, archive_first=archive, only=archive)
+        return self._reported(op)
+
+    def move(self, backup: Backup, to_state: State, reason: str, *, forced: bool) -> Operation:
+        """A live backup in another live state."""
+        op = self._operation(backup.id, Action.TRANSITION, backup.state, to_state, reason, forced)
+        return self._reported(self._transition(op, lambda fresh: fresh.state is backup.state))
+
+    def one_archive(self, archive: Archive, reason: str) -> Operation:
+        """A person's own choice of one archive; its floor and pin hold."""
+        archives = self._opened.source.archives()
+        floor = protect.archive_floors(archives, self._backups.values(), self._store.reclaim.keep_last)
+        op = self._operation(archive.backup_id, Action.DELETE_ARCHIVE, State.ARCHIVED, State.DELETED, reason, False)
+        if archive.path in floor:
+            return self._reported(self._record(op, Result.SKIPPED, floor[archive.path]))
+        refused = self._refusal(op)
+        return self._reported(self.delete_archive(archive, reason) if refused is None else refused)
+
+    def restore(self, archive: Archive, destination: str | None, reason: str) -> Operation:
+        """An archive back in its place, CONFIRMED, or at ``destination``; the archive stays."""
+        op = self._operation(archive.backup_id, Action.RESTORE, State.ARCHIVED, State.CONFIRMED, reason, False)
+        refused = self._refusal(op) if destination is None else None
+        if refused is not None:
+            return self._reported(refused)
+        if self._dry_run:
+            return self._reported(replace(op, result=Result.PLANNED))
+        digest = self._catalog.archive_digest(op.store, archive.path)
+        return self._reported(self._executor.restore(archive, destination, digest, op))
+
+    def find_archive(self, backup_id: str) -> Archive | None:
+        """The newest archive of that id."""
+        found = [archive for archive in self._opened.source.archives() if archive.backup_id == backup_id]
+        return max(found, key=lambda archive: (archive.created_at, archive.path), default=None)
+
+    def find(self, backup_id: str) -> Backup | None:
+        """The live backup of that id."""
+        return self._backups.get(backup_id)
+
+    def _each(self, ranking: Iterable[Backup], limit: int | None, goal: Goal | None) -> Iterator[Backup]:
+        """The backups to try, one after the other, as long as one more is needed and allowed."""
+        self._acted, tried = 0, 0
+        most = None if limit is None else 3 * limit + 20
+        for backup in ranking:
+            if limit is not None and (self._acted >= limit or tried >= (most or 0)):
+                return
+            if self._stopping() or self._fruitless >= FRUITLESS_LIMIT or self._enough(goal):
+                return
+            tried += 1
+            yield backup
+
+    def _enough(self, goal: Goal | None) -> bool:
+        if goal is None:
+            return False
+        if self._dry_run:
+            missing, _ = assess.missing(goal, self._first_reading(), self._store.watermarks)
+            usage = assess.assess(self._first_reading(), self._store.watermarks).usage
+            return usage is not None and (
+                assess.reached(goal, usage, self._store.watermarks) or 0 < missing <= self._planned_gain
+            )
+        pressure = assess.assess(self.reading, self._store.watermarks)
+        return pressure.usage is None or assess.reached(goal, pressure.usage, self._store.watermarks)
+
+    def _first_reading(self) -> Reading:
+        if not hasattr(self, "_planned_from"):
+            self._planned_from = self.reading
+        return self._planned_from
+
+    def _stopping(self) -> bool:
+        return self._stop is not None and self._stop()
+
+    def _reclaim(
+        self,
+        backup: Backup,
+        reason: str,
+        allowed: Callable[[Backup], tuple[str, ...]],
+        *,
+        forced: bool,
+        archive_first: bool,
+        only: bool = False,
+    ) -> Operation:
+        """One backup, archived or deleted, or the reason why not. ``only``: archived or nothing."""
+        archive, why = (True, "asked for") if only else self._choice(backup, archive_first)
+        action, to_state = (Action.ARCHIVE, State.ARCHIVED) if archive else (Action.DELETE, State.DELETED)
+        full = f"{reason}; {why}" if archive_first and not only else reason
+        op = self._operation(backup.id, action, backup.state, to_state, full, forced and not archive)
+        refused = self._refusal(op)
+        if refused is not None:
+            return refused
+        if self._dry_run:
+            return self._plan(op, backup, allowed)
+        return self._attempt(op, lambda held: self._act(held, op, allowed, only=only or not archive_first))
+
+    def _refusal(self, op: Operation) -> Operation | None:
+        """The operation refused or deferred by the lifecycle, where it is."""
+        if op.to_state is None:
+            return None
+        no = lifecycle.refusal(op.from_state, op.to_state, forced=op.forced)
+        if no is not None:
+            return self._record(op, Result.SKIPPED, no)
+        since = op.at - lifecycle.DEFERRAL_SECONDS
+        priors = [
+            Prior(trigger=o.trigger, at=o.at, holding=o.result is None)
+            for o in self._catalog.latest(op.store, op.backup_id, since)
+        ]
+        later = lifecycle.deferral(op.trigger, priors, now=op.at)
+        return None if later is None else self._record(op, Result.DEFERRED, later)
+
+    def _plan(self, op: Operation, backup: Backup, allowed: Callable[[Backup], tuple[str, ...]]) -> Operation:
+        no = allowed(backup)
+        if no:
+            return replace(op, result=Result.SKIPPED, reason="; ".join(no))
+        ratio = (
+            self._store.archive.ratio_estimate if op.action is Action.ARCHIVE and self.reading.same_filesystem else 0
+        )
+        gain = int(backup.reclaimable_bytes - ratio * backup.size_bytes)
+        self._planned_gain += gain
+        self._acted += 1
+        return replace(op, result=Result.PLANNED, predicted_bytes=gain, reclaimed_bytes=gain)
+
+    def _attempt(self, op: Operation, act: Callable[[Held], Operation]) -> Operation:
+        """The act under the backup's lock, with every failure turned into a record."""
+        try:
+            with self._opened.source.hold(op.backup_id) as held:
+                return act(held)
+        except (Busy, Changed) as error:
+            return self._record(op, Result.SKIPPED, describe(error))
+        except (Interrupted, CatalogError):
+            raise
+        except (UllageError, OSError) as error:
+            return self._record(op, Result.FAILED, describe(error))
+
+    def _act(self, held: Held, op: Operation, allowed: Callable[[Backup], tuple[str, ...]], *, only: bool) -> Operation:
+        """Look again, then archive or delete. ``only``: no deleting in the place of archiving."""
+        fresh = held.look(self._stop)
+        self._backups[fresh.id] = fresh
+        no = allowed(fresh)
+        if no:
+            return self._record(op, Result.SKIPPED, "; ".join(no))
+        op = replace(op, from_state=fresh.state)
+        if op.action is Action.DELETE:
+            return self._deleted(held, fresh, op)
+        return self._archived(held, fresh, op, only=only)
+
+    def _archived(self, held: Held, fresh: Backup, op: Operation, *, only: bool) -> Operation:
+        try:
+            done = self._executor.archive(held, fresh, op, self._room)
+        except NoRoom as error:
+            if only:
+                return self._record(op, Result.FAILED, describe(error))
+            return self._deleted(held, fresh, self._instead(op, f"no room for the archive: {describe(error)}"))
+        if done.result is Result.DONE:
+            self._catalog.remember_archive(
+                op.store, done.path, fresh.id, done.digest, 0, fresh.created_at or int(op.at)
+            )
+            return self._gone_now(done)
+        if not only and done.result is Result.FAILED and self._store.archive.on_failure == "delete":
+            self._reported(done)
+            return self._deleted(held, fresh, self._instead(op, "archiving failed and on_failure is delete"))
+        return done
+
+    def _instead(self, op: Operation, why: str) -> Operation:
+        return replace(
+            op,
+            action=Action.DELETE,
+            to_state=State.DELETED,
+            forced=True,
+            at=self._clock.now(),
+            reason=f"{op.reason}; {why}",
+        )
+
+    def _deleted(self, held: Held, fresh: Backup, op: Operation) -> Operation:
+        done = self._executor.delete(held, fresh, op)
+        return self._gone_now(done) if done.result is Result.DONE else done
+
+    def _gone_now(self, op: Operation) -> Operation:
+        self._backups.pop(op.backup_id, None)
+        self._gone.add(op.backup_id)
+        self._acted += 1
+        short = respond.fruitless(op.predicted_bytes, op.reclaimed_bytes)
+        self._fruitless = self._fruitless + 1 if short else 0
+        return op
+
+    def _room(self, written: int) -> None:
+        """Raises NoRoom when the archive under way takes more than its filesystem may give."""
+        no = respond.archive_must_stop(self._opened.gauge.read(), self._store)
+        if no is not None:
+            raise NoRoom(f"{no}, after {written} bytes")
+
+    def _choice(self, backup: Backup, archive_first: bool) -> tuple[bool, str]:
+        if not archive_first:
+            return False, ""
+        return respond.archive_choice(backup, self._store, self.reading)
+
+    def _promote(self, backup: Backup, reason: str, *, forced: bool) -> Operation:
+        op = self._operation(backup.id, Action.PROMOTE, backup.state, State.CLEANABLE, reason, forced)
+        return self._transition(op, lambda fresh: fresh.state is backup.state and not fresh.pinned)
+
+    def _transition(self, op: Operation, still: Callable[[Backup], bool]) -> Operation:
+        refused = self._refusal(op)
+        if refused is not None:
+            return refused
+        if self._dry_run:
+            return replace(op, result=Result.PLANNED)
+
+        def act(held: Held) -> Operation:
+            fresh = self._opened.source.glance(op.backup_id)
+            if fresh is None or not still(fresh):
+                return self._record(op, Result.SKIPPED, "it changed since it was looked at")
+            return self._executor.transition(held, op)
+
+        return self._attempt(op, act)
+
+    def _floor(self, backup_id: str) -> str | None:
+        """Why the floor of its series holds this backup; the holders are looked at again first."""
+        holders = self._holders.get(series_of(backup_id), [])
+        if any(self._moved(self._backups[holder]) for holder in holders if holder in self._backups):
+            self._load()
+        return self._floors.get(backup_id)
+
+    def _moved(self, known: Backup) -> bool:
+        now = self._opened.source.glance(known.id)
+        return now is None or (now.state, now.created_at, now.good) != (known.state, known.created_at, known.good)
+
+    def _operation(
+        self, backup_id: str, action: Action, before: State | None, after: State, reason: str, forced: bool
+    ) -> Operation:
+        return Operation(
+            at=self._clock.now(),
+            store=self._store.name,
+            backup_id=backup_id,
+            action=action,
+            from_state=before,
+            to_state=after,
+            trigger=self._trigger,
+            reason=reason,
+            forced=forced,
+        )
+
+    def _record(self, op: Operation, result: Result, why: str) -> Operation:
+        refused = replace(op, result=result, reason=f"{why} ({op.reason})")
+        return refused if self._dry_run else self._catalog.record(refused)
+
+    def _reported(self, op: Operation) -> Operation:
+        self._done(op)
+        return op

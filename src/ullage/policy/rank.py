@@ -1,0 +1,37 @@
+"""Who goes first (SPEC.md 3): three sort keys. Each ends at the id, so that the order is total."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ullage.model.backups import Backup, Candidate
+from ullage.model.words import Strategy
+
+
+def order(candidates: Iterable[Candidate], strategy: Strategy) -> list[Candidate]:
+    """The candidates in the order in which they would go."""
+    return sorted(candidates, key=_KEYS[strategy])
+
+
+def oldest_first(backup: Backup) -> tuple[float, str]:
+    """A sort key; an unknown age comes last."""
+    return (float("inf") if backup.created_at is None else backup.created_at, backup.id)
+
+
+def _oldest(candidate: Candidate) -> tuple[float, float, str]:
+    return (0.0, *oldest_first(candidate.backup))
+
+
+def _largest(candidate: Candidate) -> tuple[float, float, str]:
+    return (-candidate.backup.reclaimable_bytes, 0.0, candidate.backup.id)
+
+
+def _surest(candidate: Candidate) -> tuple[float, float, str]:
+    return (-candidate.score.boosted, *oldest_first(candidate.backup))
+
+
+_KEYS = {
+    Strategy.OLDEST_FIRST: _oldest,
+    Strategy.LARGEST_FIRST: _largest,
+    Strategy.CONFIDENCE_BASED: _surest,
+}

@@ -1,0 +1,157 @@
+"""What is done at each level (SPEC.md 4): which cleanup, what else when that was not enough, archive or delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import ceil
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ullage.model.backups import Archive, Backup
+from ullage.model.readings import Reading, Space
+from ullage.model.settings import StoreSettings
+from ullage.model.units import DAY, MIB, format_size
+from ullage.model.words import CleanupLevel, EmergencyStrategy, Level, State
+from ullage.policy.assess import Goal, shown_percent, usage_of
+from ullage.policy.protect import holds
+from ullage.policy.rank import oldest_first
+
+PROMOTE_AGE = DAY
+FORCED_DELETE_AGE = DAY
+FORCED_PROMOTE_AGE = 2 * DAY
+ARCHIVE_RESERVE = 64 * MIB
+"""What an archive must leave free on the filesystem that it shares with the backups: room to work."""
+ARCHIVE_INODES = 3
+"""An archive takes a file, and at worst the directories of its year and its month."""
+
+
+class Response(Struct, frozen=True, kw_only=True):
+    """One reclaim: who may go, how many (None: no limit), how, and until when."""
+
+    cleanup_level: CleanupLevel
+    limit: int | None
+    forced: bool
+    archive_first: bool
+    goal: Goal
+
+
+def response(level: Level, store: StoreSettings) -> Response | None:
+    """What a level asks for; None where nothing is to be done: all is well, or nothing is known."""
+    calm = Response(cleanup_level=CleanupLevel.GENTLE, limit=5, forced=False, archive_first=False, goal=Goal.LOW)
+    if level is Level.WARNING:
+        return calm
+    if level is Level.CRITICAL:
+        return replace(calm, cleanup_level=CleanupLevel.MODERATE, limit=store.reclaim.max_per_cycle)
+    return _emergency(store) if level is Level.EMERGENCY else None
+
+
+def _emergency(store: StoreSettings) -> Response:
+    levels: dict[EmergencyStrategy, tuple[CleanupLevel, int | None]] = {
+        EmergencyStrategy.AGGRESSIVE: (CleanupLevel.AGGRESSIVE, store.reclaim.emergency_limit),
+        EmergencyStrategy.NUCLEAR: (CleanupLevel.NUCLEAR, None),
+        EmergencyStrategy.CONSERVATIVE: (CleanupLevel.CONSERVATIVE, 10),
+    }
+    level, limit = levels[store.reclaim.emergency_strategy]
+    first = store.archive.before_delete
+    return Response(cleanup_level=level, limit=limit, forced=True, archive_first=first, goal=Goal.TARGET)
+
+
+def promotable(
+    backups: Iterable[Backup], floors: Mapping[str, str], missing: tuple[int, int], store: StoreSettings, *, now: float
+) -> list[Backup]:
+    """CONFIRMED backups that should become CLEANABLE, oldest first: as many as the missing (bytes, inodes) need."""
+    chosen: list[Backup] = []
+    size, inodes = missing
+    for backup in _of_age(backups, State.CONFIRMED, PROMOTE_AGE, floors, store, now=now):
+        if size <= 0 and inodes <= 0:
+            break
+        chosen.append(backup)
+        size, inodes = size - backup.reclaimable_bytes, inodes - backup.inodes
+    return chosen
+
+
+def forced_deletions(
+    backups: Iterable[Backup], floors: Mapping[str, str], store: StoreSettings, *, now: float
+) -> list[Backup]:
+    """CREATED backups that an emergency deletes when all else was not enough, oldest first."""
+    return _of_age(backups, State.CREATED, FORCED_DELETE_AGE, floors, store, now=now)
+
+
+def forced_promotions(
+    backups: Iterable[Backup], floors: Mapping[str, str], store: StoreSettings, *, now: float
+) -> list[Backup]:
+    """PENDING backups that an emergency makes CLEANABLE when all else was not enough, oldest first."""
+    return _of_age(backups, State.PENDING, FORCED_PROMOTE_AGE, floors, store, now=now)
+
+
+def archives_to_go(archives: Iterable[Archive], floors: Mapping[str, str]) -> list[Archive]:
+    """The archives that may go, oldest first."""
+    free = [archive for archive in archives if not archive.pinned and archive.path not in floors]
+    return sorted(free, key=lambda archive: (archive.created_at, archive.path))
+
+
+def archive_choice(backup: Backup, store: StoreSettings, reading: Reading) -> tuple[bool, str]:
+    """Whether an emergency archives this backup before it goes, and why, or why not."""
+    if not store.archive.before_delete:
+        return False, "archive.before_delete is off"
+    if backup.state not in (State.CONFIRMED, State.CLEANABLE):
+        return False, f"only CONFIRMED and CLEANABLE backups are archived, and this is {backup.state or 'unknown'}"
+    if reading.archive is None:
+        # The attempt fails and the backup stays: what is not known is no reason to delete.
+        return True, "the room for archives is not known"
+    estimate = ceil(backup.size_bytes * store.archive.ratio_estimate)
+    lacking = _lacking(_with_archive(reading.archive, estimate), store, same_filesystem=reading.same_filesystem)
+    if lacking is not None:
+        return False, f"no room for an archive of about {format_size(estimate)}: {lacking}"
+    return True, f"an archive of about {format_size(estimate)} fits"
+
+
+def archive_must_stop(reading: Reading, store: StoreSettings) -> str | None:
+    """Why an archive that is being written must be given up for want of room, as measured now; None: go on."""
+    if reading.archive is None:
+        return None
+    return _lacking(reading.archive, store, same_filesystem=reading.same_filesystem)
+
+
+def fruitless(predicted: int, reclaimed: int) -> bool:
+    """Whether under half of the predicted bytes was gained; nothing predicted is nothing missed."""
+    return 2 * reclaimed < predicted
+
+
+def _of_age(
+    backups: Iterable[Backup], state: State, age: float, floors: Mapping[str, str], store: StoreSettings, *, now: float
+) -> list[Backup]:
+    """Those of the state and at least ``age`` seconds old that nothing holds, oldest first."""
+    free = (b for b in backups if b.state is state and not holds(b, floors.get(b.id), store.reclaim, now=now))
+    return sorted((b for b in free if b.created_at is not None and now - b.created_at >= age), key=oldest_first)
+
+
+def _with_archive(space: Space, size: int) -> Space:
+    """The archives' filesystem as it would be with one more archive on it."""
+    return replace(
+        space,
+        used_bytes=space.used_bytes + size,
+        free_bytes=space.free_bytes - size,
+        available_bytes=space.available_bytes - size,
+        free_inodes=space.free_inodes - ARCHIVE_INODES,
+    )
+
+
+def _lacking(space: Space, store: StoreSettings, *, same_filesystem: bool) -> str | None:
+    """What is wrong with the archives' filesystem as it is, or would be; None where there is room.
+
+    One of its own must stay under its critical watermark. The one shared with the backups is over it already, and
+    need only hold the copy until its backup is gone.
+    """
+    if same_filesystem:
+        reserve = min(ARCHIVE_RESERVE, space.total_bytes // 100)
+        if space.available_bytes < reserve:
+            return f"less than {format_size(reserve)} would be left on the filesystem shared with the backups"
+        if space.total_inodes > 0 and space.free_inodes < 0:
+            return "the filesystem shared with the backups is out of inodes"
+        return None
+    usage, critical = usage_of(space, store.watermarks), store.watermarks.critical
+    if usage < critical:
+        return None
+    return f"{shown_percent(usage)} % of the archives' filesystem used, critical begins at {critical:g} %"

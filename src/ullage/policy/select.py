@@ -1,0 +1,104 @@
+"""Who may go at a cleanup level, in order, and why each of the others stays (SPEC.md 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from ullage.model.backups import Backup, Candidate, Score, Selection
+from ullage.model.settings import ConfidenceSettings, StoreSettings
+from ullage.model.units import format_age
+from ullage.model.words import CleanupLevel, State
+from ullage.policy.confidence import DIGITS, score
+from ullage.policy.protect import floors, holds
+from ullage.policy.rank import order
+
+
+class Bar(Struct, frozen=True, kw_only=True):
+    """What a level asks of a backup; a confidence of None is ``confidence.emergency_minimum``, the age in seconds."""
+
+    states: tuple[State, ...]
+    confidence: float | None = 0.0
+    age: float = 0.0
+
+
+LEVELS: dict[CleanupLevel, Bar] = {
+    CleanupLevel.CONSERVATIVE: Bar(states=(State.CLEANABLE,), confidence=0.75),
+    CleanupLevel.GENTLE: Bar(states=(State.CLEANABLE,), confidence=0.85),
+    CleanupLevel.MODERATE: Bar(states=(State.CLEANABLE, State.CONFIRMED), confidence=0.70),
+    CleanupLevel.AGGRESSIVE: Bar(states=(State.CLEANABLE, State.CONFIRMED, State.PENDING), confidence=None),
+    CleanupLevel.NUCLEAR: Bar(states=(State.CLEANABLE, State.CONFIRMED, State.PENDING, State.CREATED), age=3600.0),
+}
+
+
+def select(
+    backups: Iterable[Backup], level: CleanupLevel, limit: int | None, store: StoreSettings, *, now: float
+) -> Selection:
+    """Every backup judged: the full ranking of those that may go, and all the reasons of each that stays.
+
+    The same backups give the same selection in whatever order they come. ``limit`` is applied after the filters.
+    """
+    known = sorted(backups, key=lambda b: b.id)
+    kept = floors(known, store.reclaim.keep_last, now=now)
+    candidates: list[Candidate] = []
+    stays: dict[str, tuple[str, ...]] = {}
+    for backup in known:
+        scored = score(backup, store.confidence, now=now)
+        against = _against(backup, scored, level, kept.get(backup.id), store, now=now)
+        if against:
+            stays[backup.id] = against
+        else:
+            candidates.append(_candidate(backup, scored, store.confidence, now))
+    strategy = store.reclaim.strategy
+    ranking = tuple(order(candidates, strategy))
+    return Selection(level=level, strategy=strategy, limit=limit, candidates=ranking, stays=stays)
+
+
+def recheck(
+    backup: Backup, level: CleanupLevel, floor: str | None, store: StoreSettings, *, now: float
+) -> tuple[str, ...]:
+    """Why a backup that was looked at again may not go; empty where it may."""
+    return _against(backup, score(backup, store.confidence, now=now), level, floor, store, now=now)
+
+
+def _against(
+    backup: Backup, scored: Score, level: CleanupLevel, floor: str | None, store: StoreSettings, *, now: float
+) -> tuple[str, ...]:
+    return holds(backup, floor, store.reclaim, now=now) + _short_of(backup, scored, level, store.confidence, now)
+
+
+def _short_of(
+    backup: Backup, scored: Score, level: CleanupLevel, settings: ConfidenceSettings, now: float
+) -> tuple[str, ...]:
+    """What the backup lacks of the level's bar."""
+    bar = LEVELS[level]
+    least = settings.emergency_minimum if bar.confidence is None else bar.confidence
+    found = []
+    if backup.state not in bar.states:
+        found.append(f"state {backup.state or 'unknown'} is not for {level}, which takes {', '.join(bar.states)}")
+    if scored.boosted < round(least, DIGITS):
+        found.append(f"confidence {_sum(scored, settings)} is under {least:.2f}")
+    if backup.created_at is not None and _age(backup, now) < bar.age:
+        found.append(f"age {format_age(_age(backup, now))} is under {format_age(bar.age)}")
+    return tuple(found)
+
+
+def _candidate(backup: Backup, scored: Score, settings: ConfidenceSettings, now: float) -> Candidate:
+    age = _age(backup, now)
+    reasons = (f"state {backup.state}", f"confidence {_sum(scored, settings)}", f"age {format_age(age)}")
+    return Candidate(backup=backup, score=scored, age_seconds=age, reasons=reasons)
+
+
+def _age(backup: Backup, now: float) -> float:
+    """Seconds; 0 where it is not known (a hold of its own) or dated a little ahead."""
+    return 0.0 if backup.created_at is None else max(0.0, now - backup.created_at)
+
+
+def _sum(scored: Score, settings: ConfidenceSettings) -> str:
+    return f"{_cut(scored.confidence)} + {settings.pressure_boost:.2f} = {_cut(scored.boosted)}"
+
+
+def _cut(fraction: float) -> str:
+    """Two decimals, cut and not rounded: no "0.85 is under 0.85"."""
+    return f"{int(fraction * 100 + 1e-6) / 100:.2f}"

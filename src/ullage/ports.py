@@ -1,0 +1,252 @@
+"""What the engine needs from the world. Each Protocol is as small as its one use; fakes in tests stand behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from ullage.model.backups import Archive, Backup, Operation, Pin
+from ullage.model.readings import Reading
+from ullage.model.settings import StoreSettings
+from ullage.model.words import Level, Phase, Result, State
+from ullage.policy.alerting import AlertState
+from ullage.policy.clock import ClockMark
+
+Stop = Callable[[], bool]
+"""Asked in the middle of long work; True means: come to an orderly end now (``Interrupted``)."""
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> float:
+        """Epoch seconds by the wall clock."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+        ...
+
+    def mark(self) -> ClockMark:
+        """Wall clock, boot and time since boot, read together."""
+        ...
+
+
+class Gauge(Protocol):
+    """What the filesystems of one opened store say."""
+
+    def read(self) -> Reading:
+        """The store as it is now."""
+        ...
+
+    def settle(self, before: Reading, pending: int) -> None:
+        """Wait, within bounds, until ``pending`` bytes more than ``before``, handed back in the background, are seen."""
+        ...
+
+    def give_up_ballast(self) -> int:
+        """Bytes of ballast given up, 0 where there was none."""
+        ...
+
+    def restore_ballast(self) -> None:
+        """Make the ballast again where it is missing and there is room."""
+        ...
+
+
+class Held(Protocol):
+    """A live backup under its lock; nobody else moves it along meanwhile."""
+
+    backup_id: str
+    handle: str
+
+    def look(self, stop: Stop | None = None) -> Backup:
+        """Every fact of it, read anew from the whole tree. Raises Refused for a mount or an immutable entry inside."""
+        ...
+
+    def write_state(self, state: State, at: int) -> None:
+        """Make ``.state`` say so, durably, then the time that goes with it. Raises NoRoom."""
+        ...
+
+
+class Source(Protocol):
+    """The backups of one opened store."""
+
+    def backups(self) -> list[Backup]:
+        """Every backup; what did not change since the last look is remembered, not walked."""
+        ...
+
+    def glance(self, backup_id: str) -> Backup | None:
+        """One backup without its tree: state, times, pin; None where it is gone."""
+        ...
+
+    def archives(self) -> list[Archive]:
+        """Every archive."""
+        ...
+
+    def hold(self, backup_id: str) -> AbstractContextManager[Held]:
+        """The backup under its lock. Raises Busy where it is locked, Changed where it is gone."""
+        ...
+
+    def pins(self) -> dict[str, Pin]:
+        """Every pin by backup."""
+        ...
+
+    def pin(self, pin: Pin) -> bool:
+        """Hold a backup, durably; False where it was pinned already."""
+        ...
+
+    def unpin(self, backup_id: str) -> bool:
+        """Let it go again; False where it was not pinned."""
+        ...
+
+
+class Reclaimer(Protocol):
+    """How backups of one opened store go, step by step; the engine journals between the steps."""
+
+    def stage(self, held: Held, token: str) -> bool:
+        """Move the backup into the trash, durably, and look again; False where there is no room even to rename.
+
+        Raises Busy where a writer has got in, Changed where the name led elsewhere; it is back in its place then.
+        """
+        ...
+
+    def unstage(self, backup_id: str, token: str, handle: str) -> bool:
+        """Back from the trash to its place; False where it is not in the trash. Raises Changed where the place is taken."""
+        ...
+
+    def purge(self, backup_id: str, token: str, handle: str, stop: Stop | None = None) -> None:
+        """Remove what was staged (where ``token`` is empty: what still stands in its place). Gone already is fine."""
+        ...
+
+    def write_archive(
+        self, held: Held, token: str, room: Callable[[int], None], stop: Stop | None = None
+    ) -> tuple[int, str]:
+        """(bytes, digest) of a complete, verified, durable part file. The source is proven unchanged."""
+        ...
+
+    def publish_archive(self, backup: Backup, token: str, *, now: float) -> Archive:
+        """The part file under its final name, durably."""
+        ...
+
+    def archive_path(self, backup: Backup, *, now: float) -> str:
+        """Where the archive of this backup will stand, relative to ``archive_root``."""
+        ...
+
+    def discard_part(self, token: str) -> None:
+        """Remove a part file, if there."""
+        ...
+
+    def archive_handle(self, path: str) -> str | None:
+        """The handle of the file at ``path``; None where there is none."""
+        ...
+
+    def delete_archive(self, path: str, handle: str) -> None:
+        """Unlink an archive, durably. Raises Changed where it is another file by now."""
+        ...
+
+    def extract(
+        self, archive: Archive, token: str, destination: str | None, digest: str | None, stop: Stop | None = None
+    ) -> str:
+        """The handle of the restored tree, whole and durable, beside the place where it will stand."""
+        ...
+
+    def publish_restore(self, backup_id: str, token: str, destination: str | None) -> None:
+        """The restored tree in its place, durably, never over anything that is there (Changed)."""
+        ...
+
+    def discard_restore(self, token: str, destination: str | None = None) -> None:
+        """Remove what an unfinished restore wrote."""
+        ...
+
+
+class OpenStore(Protocol):
+    """A store whose identity was verified, and whose roots are held open meanwhile."""
+
+    settings: StoreSettings
+    gauge: Gauge
+    source: Source
+    reclaimer: Reclaimer
+
+    def lock(self, wait: float) -> AbstractContextManager[None]:
+        """The store to ourselves, before anything goes. Raises Busy naming who has it."""
+        ...
+
+
+class Site(Protocol):
+    """A configured store, wherever it is and whether or not it is there."""
+
+    settings: StoreSettings
+
+    def read(self) -> Reading:
+        """A quick look. Never raises for what is wrong with the store, never hangs: ``fault`` says so."""
+        ...
+
+    def open(self) -> AbstractContextManager[OpenStore]:
+        """The store, verified. Raises Unavailable."""
+        ...
+
+
+class Journal(Protocol):
+    """Operations, durable before the act and after it."""
+
+    def begin(self, op: Operation) -> Operation: ...
+
+    def advance(self, op: Operation, phase: Phase, **changes: object) -> Operation: ...
+
+    def settle(
+        self,
+        op: Operation,
+        result: Result,
+        *,
+        reason: str | None = None,
+        reclaimed_bytes: int = 0,
+        duration_seconds: float = 0.0,
+    ) -> Operation: ...
+
+    def record(self, op: Operation) -> Operation: ...
+
+    def unsettled(self, store: str) -> list[Operation]: ...
+
+    def latest(self, store: str, backup_id: str, since: float) -> list[Operation]: ...
+
+
+class Catalog(Journal, Protocol):
+    """The journal, and what else is remembered from cycle to cycle."""
+
+    def add_reading(
+        self, store: str, at: float, level: Level, backup: float | None, archive: float | None, total: float | None
+    ) -> None: ...
+
+    def alert_state(self, store: str) -> AlertState | None: ...
+
+    def set_alert_state(self, store: str, state: AlertState) -> None: ...
+
+    def clock_mark(self) -> ClockMark | None: ...
+
+    def set_clock_mark(self, mark: ClockMark) -> None: ...
+
+    def last_reclaim(self, store: str) -> float | None: ...
+
+    def set_last_reclaim(self, store: str, at: float) -> None: ...
+
+    def remember_archive(
+        self, store: str, path: str, backup_id: str, digest: str, size: int, created_at: int
+    ) -> None: ...
+
+    def archive_digest(self, store: str, path: str) -> str | None: ...
+
+    def forget_archive(self, store: str, path: str) -> None: ...
+
+    def reserve(self) -> None:
+        """Keep room inside the catalog for the day when the disk is full."""
+        ...
+
+
+class Notifier(Protocol):
+    """Puts alerts into the outbox; never waits for a delivery."""
+
+    def notify(
+        self, store: StoreSettings, level: Level, kind: str, usage: float | None, details: Iterable[str]
+    ) -> list[str]:
+        """The channels an alert was queued for."""
+        ...

@@ -1,0 +1,317 @@
+"""How directories go: into the trash, out of it, into an archive and back. Every name is one step below an open root.
+
+``.ullage/trash`` and ``.ullage/parts`` (of each root) are the only places where
+half-finished work stands, and none of them holds anything that looks like a backup.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ullage.errors import ArchiveError, Busy, Changed, NoRoom, Refused, UllageError, Unavailable
+from ullage.model.backups import Archive, Backup
+from ullage.model.units import printable
+from ullage.model.words import State
+from ullage.ports import Held, Stop
+from ullage.sources import archived
+from ullage.sources.roots import Roots
+from ullage.system import archive_manifest, archives, files, linux, mounts, processes, tree
+from ullage.system.identity import open_private
+
+_PART = ".part"
+
+
+class TreeReclaimer:
+    """Reclaims directories of one opened store."""
+
+    def __init__(self, roots: Roots) -> None:
+        self._roots = roots
+        self._manifests: dict[str, archive_manifest.Manifest] = {}
+
+    def stage(self, held: Held, token: str) -> bool:
+        """The backup is in the trash, and nobody is writing into it; False: there is no room for the rename."""
+        self._refuse_mounts(held.backup_id)
+        with self._private("trash") as trash:
+            try:
+                tree.rename_exclusive(self._roots.backup_fd, held.backup_id, trash, token)
+            except NoRoom:
+                self._refuse_change(held, self._manifests.get(token), self._roots.backup_fd, held.backup_id)
+                return False
+            try:
+                self._check_staged(held, trash, token)
+            except (UllageError, OSError):
+                tree.rename_exclusive(trash, token, self._roots.backup_fd, held.backup_id)
+                raise
+            os.fsync(trash)
+        os.fsync(self._roots.backup_fd)
+        return True
+
+    def unstage(self, backup_id: str, token: str, handle: str) -> bool:
+        """Back from the trash to its place; False where it is not in the trash."""
+        with self._private("trash") as trash:
+            if not token or _handle(trash, token) != handle:
+                return False
+            tree.rename_exclusive(trash, token, self._roots.backup_fd, backup_id)
+            os.fsync(self._roots.backup_fd)
+            os.fsync(trash)
+        return True
+
+    def purge(self, backup_id: str, token: str, handle: str, stop: Stop | None = None) -> None:
+        """Remove what was staged; with an empty token, what still stands in its place under the same handle."""
+        if not token:
+            if _handle(self._roots.backup_fd, backup_id) == handle:
+                tree.remove_tree(self._roots.backup_fd, backup_id, handle=handle, should_stop=stop)
+            return
+        with self._private("trash") as trash:
+            if _exists(trash, token):
+                tree.remove_tree(trash, token, handle=handle, should_stop=stop)
+
+    def write_archive(
+        self, held: Held, token: str, room: Callable[[int], None], stop: Stop | None = None
+    ) -> tuple[int, str]:
+        """(bytes, digest) of the part file, once it was read back from the disk and found to be what was read."""
+        root = self._roots.backup_fd
+        manifest = archive_manifest.snapshot(root, held.backup_id)
+        with self._archive_private("parts") as parts:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            try:
+                fd = os.open(token + _PART, flags, 0o600, dir_fd=parts)
+            except OSError as error:
+                raise linux.failure(error, "cannot begin an archive") from error
+            try:
+                written = archives.write_archive(root, held.backup_id, fd, room=room, should_stop=stop)
+                self._refuse_change(held, manifest, root, held.backup_id)
+                archives.verify_archive(fd, written, manifest, held.backup_id)
+            finally:
+                os.close(fd)
+        self._manifests[token] = manifest
+        return written.archive_bytes, written.stream_digest
+
+    def archive_path(self, backup: Backup, *, now: float) -> str:
+        """``YYYY/MM/ID.tar.zst`` by the day the backup was made."""
+        return "/".join(archived.place(backup.id, backup.created_at if backup.created_at is not None else now))
+
+    def publish_archive(self, backup: Backup, token: str, *, now: float) -> Archive:
+        """The part file under its final name, its mtime the time the backup was made; durable."""
+        made = backup.created_at if backup.created_at is not None else int(now)
+        year, month, name = archived.place(backup.id, made)
+        with self._archive_private("parts") as parts:
+            os.utime(token + _PART, (made, made), dir_fd=parts, follow_symlinks=False)
+            month_fd = archived.open_month(self._roots.archive_fd, year, month, create=True)
+            try:
+                os.rename(token + _PART, name, src_dir_fd=parts, dst_dir_fd=month_fd)
+                os.fsync(month_fd)
+                status = os.stat(name, dir_fd=month_fd, follow_symlinks=False)
+            except OSError as error:
+                raise linux.failure(error, "cannot put the archive in its place") from error
+            finally:
+                os.close(month_fd)
+            os.fsync(parts)
+        self._sync_directories(year)
+        return Archive(
+            backup_id=backup.id, path=f"{year}/{month}/{name}", size_bytes=status.st_blocks * 512, created_at=made
+        )
+
+    def discard_part(self, token: str) -> None:
+        """Remove a part file, if there."""
+        self._manifests.pop(token, None)
+        with self._archive_private("parts") as parts, suppress(FileNotFoundError):
+            os.unlink(token + _PART, dir_fd=parts)
+
+    def archive_handle(self, path: str) -> str | None:
+        """The handle of the archive at ``path``; None where there is none."""
+        try:
+            with self._archive_file(path) as fd:
+                return tree.handle_of(fd)
+        except (Changed, FileNotFoundError):
+            return None
+
+    def delete_archive(self, path: str, handle: str) -> None:
+        """Unlink the archive at ``path`` if it is still the one of that handle."""
+        year, month, name = _split(path)
+        month_fd = archived.open_month(self._roots.archive_fd, year, month)
+        try:
+            if self.archive_handle(path) != handle:
+                raise Changed(f"{printable(path)} is another file by now")
+            os.unlink(name, dir_fd=month_fd)
+            os.fsync(month_fd)
+        finally:
+            os.close(month_fd)
+
+    def extract(
+        self, archive: Archive, token: str, destination: str | None, digest: str | None, stop: Stop | None = None
+    ) -> str:
+        """The handle of the tree, extracted beside its place: whole, CONFIRMED, durable."""
+        with self._archive_file(archive.path) as archive_fd, self._target(archive.backup_id, destination) as (fd, name):
+            if _exists(fd, name):
+                raise Refused(f"{printable(name)} is there already; nothing was overwritten")
+            contents = archives.list_archive(archive_fd)
+            if digest and contents.stream_digest != digest:
+                raise ArchiveError(f"{printable(archive.path)} is not what was written: its content changed")
+            with self._staging(token, destination) as staging:
+                top = _only_top(contents.top, archive.path)
+                inner = staging if top is not None else tree.open_directory(staging, name, create=True)
+                try:
+                    archives.extract_archive(archive_fd, inner, should_stop=stop)
+                finally:
+                    if inner != staging:
+                        os.close(inner)
+                if top is not None and top != name:
+                    tree.rename_exclusive(staging, top, staging, name)
+                tree_fd = tree.open_directory(staging, name)
+                try:
+                    _confirm(tree_fd)
+                    linux.syncfs(tree_fd)
+                    return tree.handle_of(tree_fd)
+                finally:
+                    os.close(tree_fd)
+
+    def publish_restore(self, backup_id: str, token: str, destination: str | None) -> None:
+        """The restored tree in its place; Changed where something stands there by now."""
+        with self._target(backup_id, destination) as (fd, name), self._staging(token, destination, create=False) as tmp:
+            tree.rename_exclusive(tmp, name, fd, name)
+            os.fsync(fd)
+        self.discard_restore(token, destination)
+
+    def discard_restore(self, token: str, destination: str | None = None) -> None:
+        """Remove what a restore has written beside its place."""
+        with suppress(Changed, Unavailable), self._staging_parent(destination) as (parent, prefix):
+            handle = _handle(parent, prefix + token)
+            if handle:
+                tree.remove_tree(parent, prefix + token, handle=handle, first=())
+
+    def trash(self) -> list[str]:
+        """What lies in the trash."""
+        with self._private("trash") as trash:
+            return sorted(os.listdir(trash))
+
+    def _check_staged(self, held: Held, trash: int, token: str) -> None:
+        """What lies in the trash is what was held, is mounted nowhere, and nobody writes into it."""
+        if _handle(trash, token) != held.handle:
+            raise Changed(f"{printable(held.backup_id)} was exchanged for another while it was taken")
+        path = f"{mounts.real_path(trash)}/{token}"
+        if mounts.mounts_below(path):
+            raise Refused(f"{printable(held.backup_id)}: a filesystem is mounted inside; unmount it first")
+        writers = processes.open_below(path)
+        if writers:
+            raise Busy(f"{printable(held.backup_id)} is being written by {writers[0]}")
+        self._refuse_change(held, self._manifests.get(token), trash, token)
+
+    def _refuse_change(self, held: Held, before: archive_manifest.Manifest | None, parent: int, name: str) -> None:
+        """Raises Changed where what was archived is no longer what stands there."""
+        if before is None:
+            return
+        after = archive_manifest.snapshot(parent, name, known_as=held.backup_id)
+        if not archive_manifest.same(before, after):
+            raise Changed(f"{printable(held.backup_id)} changed while it was archived; try again later")
+
+    def _refuse_mounts(self, backup_id: str) -> None:
+        below = mounts.mounts_below(f"{self._roots.backup_path.rstrip('/')}/{backup_id}")
+        if below:
+            raise Refused(
+                f"{printable(backup_id)}: a filesystem is mounted inside, at {printable(below[0])}; unmount it first"
+            )
+
+    def _sync_directories(self, year: str) -> None:
+        """A new year or month is durable only when its parent is."""
+        year_fd = tree.open_directory(self._roots.archive_fd, year)
+        try:
+            os.fsync(year_fd)
+        finally:
+            os.close(year_fd)
+        os.fsync(self._roots.archive_fd)
+
+    def _private(self, name: str) -> _Descriptor:
+        return _Descriptor(open_private(self._roots.backup_fd, name))
+
+    def _archive_private(self, name: str) -> _Descriptor:
+        return _Descriptor(open_private(self._roots.archive_fd, name))
+
+    @contextmanager
+    def _archive_file(self, path: str) -> Iterator[int]:
+        year, month, name = _split(path)
+        month_fd = archived.open_month(self._roots.archive_fd, year, month)
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=month_fd)
+        finally:
+            os.close(month_fd)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    @contextmanager
+    def _target(self, backup_id: str, destination: str | None) -> Iterator[tuple[int, str]]:
+        """(directory, name) of the place where a restored tree will stand."""
+        if destination is None:
+            yield self._roots.backup_fd, backup_id
+            return
+        path = Path(destination)
+        with _Descriptor(tree.open_root(str(path.parent))) as fd:
+            yield fd, path.name
+
+    @contextmanager
+    def _staging_parent(self, destination: str | None) -> Iterator[tuple[int, str]]:
+        if destination is None:
+            with self._private("parts") as fd:
+                yield fd, ""
+        else:
+            with _Descriptor(tree.open_root(str(Path(destination).parent))) as fd:
+                yield fd, ".ullage-restore-"
+
+    @contextmanager
+    def _staging(self, token: str, destination: str | None, *, create: bool = True) -> Iterator[int]:
+        with (
+            self._staging_parent(destination) as (parent, prefix),
+            _Descriptor(tree.open_directory(parent, prefix + token, create=create)) as fd,
+        ):
+            yield fd
+
+
+class _Descriptor:
+    """A descriptor that is closed at the end of a ``with``."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __enter__(self) -> int:
+        return self._fd
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
+def _confirm(fd: int) -> None:
+    """Make a restored tree say CONFIRMED, and touch nothing else of it."""
+    before = files.stat_or_none(fd, ".state")
+    files.write_durable(fd, ".state", f"{State.CONFIRMED}\n".encode(), mode=0o644, like=before)
+
+
+def _only_top(top: str | None, path: str) -> str | None:
+    if top is not None and (top in ("", ".", "..") or "/" in top):
+        raise ArchiveError(f"{printable(path)} does not hold one directory")
+    return top
+
+
+def _split(path: str) -> tuple[str, str, str]:
+    year, month, name = path.split("/", 2)
+    return year, month, name
+
+
+def _exists(fd: int, name: str) -> bool:
+    return files.stat_or_none(fd, name) is not None
+
+
+def _handle(parent: int, name: str) -> str | None:
+    """The handle of a directory by name; None where there is none."""
+    try:
+        fd = tree.open_directory(parent, name)
+    except (Changed, Refused):
+        return None
+    try:
+        return tree.handle_of(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,200 @@
+"""One configured store: looked at quickly, or opened for work once its identity is proven."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from ullage.errors import UllageError, Unavailable
+from ullage.model.readings import Reading, Space
+from ullage.model.settings import StoreSettings
+from ullage.ports import Clock
+from ullage.sources.reclaimer import TreeReclaimer
+from ullage.sources.roots import Expected, Roots, open_roots
+from ullage.sources.states import Remembering, StateSource
+from ullage.system import ballast, gauge, tree
+from ullage.system.guard import Guard
+from ullage.system.identity import open_private
+from ullage.system.locks import FileLock
+
+_SETTLE = 5.0
+"""Seconds that space handed back in the background is waited for at most."""
+_TRUST = 60.0
+"""Seconds for which roots that are still the same directories need not show their identity again to a quick look."""
+
+_Key = tuple[int, int, int, int]
+
+
+class DirectorySite:
+    """A store of directories. ``expected`` tells the registered identities, None where there are none."""
+
+    def __init__(
+        self,
+        settings: StoreSettings,
+        expected: Callable[[], Expected | None],
+        catalog: Remembering,
+        clock: Clock,
+        guard: Guard,
+    ) -> None:
+        self.settings = settings
+        self._expected = expected
+        self._catalog = catalog
+        self._clock = clock
+        self._guard = guard
+        self._trusted: tuple[_Key, float, str, bool] | None = None
+
+    def read(self) -> Reading:
+        """A quick look; whatever is wrong with the store is its ``fault``."""
+        store = self.settings
+        try:
+            reading = self._guard.answer(store.name, store.monitor.timeout, self._look)
+            return self._with_capacity(reading) if store.capacity is not None else reading
+        except (UllageError, OSError) as error:
+            return Reading(at=self._clock.now(), total=_total(), fault=str(error))
+
+    @contextmanager
+    def open(self) -> Iterator[OpenDirectoryStore]:
+        """The store, verified. Raises Unavailable."""
+        self._guard.answer(self.settings.name, self.settings.monitor.timeout, self._look)
+        with open_roots(self.settings, self._expected()) as roots:
+            yield OpenDirectoryStore(self.settings, roots, self._catalog, self._clock)
+
+    def _look(self) -> Reading:
+        """Measure by fresh descriptors that are closed again: nothing here keeps a disk from being unmounted."""
+        store = self.settings
+        backup = archive = -1
+        try:
+            backup = tree.open_root(store.backup_root)
+            archive = tree.open_root(store.archive_root)
+            key = _key(backup, archive)
+            trusted = self._trusted
+            if trusted is None or trusted[0] != key or not 0 <= self._clock.monotonic() - trusted[1] < _TRUST:
+                with open_roots(store, self._expected()) as roots:
+                    key = _key(roots.backup_fd, roots.archive_fd)
+                    trusted = (key, self._clock.monotonic(), roots.filesystem, roots.same_filesystem)
+                if key != _key(backup, archive):
+                    raise Unavailable(f"{store.backup_root} was exchanged while it was looked at")
+                self._trusted = trusted
+            return _reading(self._clock.now(), backup, archive, trusted[2], trusted[3])
+        except BaseException:
+            self._trusted = None
+            raise
+        finally:
+            for fd in (backup, archive):
+                if fd >= 0:
+                    os.close(fd)
+
+    def _with_capacity(self, reading: Reading) -> Reading:
+        with open_roots(self.settings, self._expected()) as roots:
+            return OpenDirectoryStore(self.settings, roots, self._catalog, self._clock).gauge.with_capacity(reading)
+
+
+class OpenDirectoryStore:
+    """An opened store: gauge, source and reclaimer on the same descriptors."""
+
+    def __init__(self, settings: StoreSettings, roots: Roots, catalog: Remembering, clock: Clock) -> None:
+        self.settings = settings
+        self.source = StateSource(settings.name, roots, catalog, clock)
+        self.reclaimer = TreeReclaimer(roots)
+        self.gauge = StoreGauge(settings, roots, self.source.allocated, clock)
+        self._roots = roots
+
+    @contextmanager
+    def lock(self, wait: float) -> Iterator[None]:
+        """The store's lock, for whoever makes backups go. Raises Busy naming who has it."""
+        fd = open_private(self._roots.backup_fd)
+        try:
+            with FileLock(fd, "lock", "reclaim", wait=wait):
+                yield
+        finally:
+            os.close(fd)
+
+
+class StoreGauge:
+    """What the filesystems of an opened store say; with a ``capacity``, what lies under ``backup_root`` too."""
+
+    def __init__(self, settings: StoreSettings, roots: Roots, allocated: Callable[[], int], clock: Clock) -> None:
+        self._settings = settings
+        self._roots = roots
+        self._allocated = allocated
+        self._clock = clock
+
+    def read(self) -> Reading:
+        """The store as it is now."""
+        roots = self._roots
+        reading = _reading(
+            self._clock.now(), roots.backup_fd, roots.archive_fd, roots.filesystem, roots.same_filesystem
+        )
+        return reading if self._settings.capacity is None else self.with_capacity(reading)
+
+    def with_capacity(self, reading: Reading) -> Reading:
+        """The reading with the store's own capacity as one more space that binds it."""
+        capacity = self._settings.capacity or 0
+        used = self._allocated()
+        free = max(0, capacity - used)
+        space = Space(total_bytes=capacity, used_bytes=used, free_bytes=free, available_bytes=free)
+        return Reading(
+            at=reading.at,
+            backup=(*reading.backup, space),
+            archive=reading.archive,
+            total=reading.total,
+            same_filesystem=reading.same_filesystem,
+            filesystem=reading.filesystem,
+        )
+
+    def settle(self, before: Reading, pending: int) -> None:
+        """Wait until ``pending`` bytes more than ``before`` are visible; within bounds."""
+        free = before.backup[0].free_bytes if before.backup else None
+        gauge.settle(self._roots.backup_fd, self._roots.filesystem, pending=pending, timeout=_SETTLE, before=free)
+
+    def give_up_ballast(self) -> int:
+        """Bytes given up at once."""
+        with self._private() as fd:
+            given = ballast.Ballast(fd).give_up()
+            if given:
+                gauge.settle(self._roots.backup_fd, self._roots.filesystem, pending=given, timeout=_SETTLE)
+            return given
+
+    def restore_ballast(self) -> None:
+        """Make it again; nothing happens where it stands, or where there is no room for it."""
+        if self._settings.capacity is not None:
+            return
+        size = ballast.size_for(gauge.measure(self._roots.backup_fd).total_bytes)
+        with self._private() as fd, suppress(OSError):
+            ballast.Ballast(fd).restore(size)
+
+    @contextmanager
+    def _private(self) -> Iterator[int]:
+        fd = open_private(self._roots.backup_fd)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+def _reading(now: float, backup: int, archive: int, filesystem: str, same: bool) -> Reading:
+    return Reading(
+        at=now,
+        backup=(gauge.measure(backup),),
+        archive=gauge.measure(archive),
+        total=_total(),
+        same_filesystem=same,
+        filesystem=filesystem,
+    )
+
+
+def _total() -> Space | None:
+    try:
+        fd = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return gauge.measure(fd)
+    finally:
+        os.close(fd)
+
+
+def _key(backup: int, archive: int) -> _Key:
+    first, second = os.fstat(backup), os.fstat(archive)
+    return first.st_dev, first.st_ino, second.st_dev, second.st_ino

@@ -1,0 +1,374 @@
+"""Backups as directories with a ``.state`` file: read, held under a lock, moved along (SPEC.md 1 and 2).
+
+Reading never trusts a name: directories are opened below the root's descriptor without following links or crossing
+mounts, and files are read only where they are small and regular. What did not change since the last look is taken from the
+catalog; ``docs/decisions`` says which changes the signature sees and how the others are bounded.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from ullage.catalog.values import Known
+from ullage.errors import Busy, Changed, NoRoom, Refused, UllageError
+from ullage.model.backups import Archive, Backup, Pin
+from ullage.model.units import printable
+from ullage.model.words import LIVE_STATES, State
+from ullage.ports import Clock, Stop
+from ullage.sources import archived, pins
+from ullage.sources.roots import Roots
+from ullage.system import files, locks, processes, tree
+
+PRIVATE = ".ullage"
+TIMES = {
+    State.CREATED: ".created_at",
+    State.PENDING: ".pending_since",
+    State.CONFIRMED: ".confirmed_at",
+    State.CLEANABLE: ".cleanable_since",
+}
+_OWN = (".state", *TIMES.values(), ".lock")
+_LATEST = 1 << 40
+"""A time in seconds beyond any real one (the year 36812): larger numbers are not times."""
+_LOOK_AGAIN = {State.CREATED: 600.0, State.PENDING: 600.0}
+_LOOK_AGAIN_OTHERS = 6 * 3600.0
+_TICK = 1.0
+"""Seconds: a change so shortly before a look may carry the same time stamp as one after it."""
+
+
+class Remembering(Protocol):
+    """The part of the catalog that remembers what was seen."""
+
+    def known(self, store: str) -> dict[str, Known]: ...
+
+    def remember(self, store: str, changed: Iterable[Known], gone: Iterable[str]) -> None: ...
+
+    def archive_ids(self, store: str) -> dict[str, str]: ...
+
+
+class StateSource:
+    """The backups of one opened store."""
+
+    def __init__(self, store: str, roots: Roots, catalog: Remembering, clock: Clock) -> None:
+        self._store = store
+        self._roots = roots
+        self._catalog = catalog
+        self._clock = clock
+
+    def backups(self) -> list[Backup]:
+        """Every backup, with who uses it now, as far as that can be seen without touching its lock."""
+        known = self._catalog.known(self._store)
+        pinned = self.pins()
+        uses = _Uses(self._roots)
+        found, changed = [], []
+        for name in self._names():
+            seen = self._seen(name, known.pop(name, None))
+            if seen is None:
+                continue
+            fresh, backup, signature = seen
+            if fresh is not None:
+                changed.append(fresh)
+            found.append(replace(backup, pinned=name in pinned, busy=backup.busy or uses.of(name, signature)))
+        if changed or known:
+            self._catalog.remember(self._store, changed, list(known))
+        return found
+
+    def glance(self, backup_id: str) -> Backup | None:
+        """State, times and pin read anew; sizes are not looked at."""
+        try:
+            fd = tree.open_directory(self._roots.backup_fd, backup_id)
+        except UllageError:
+            return None
+        try:
+            backup = _facts(fd, backup_id, None)
+        finally:
+            os.close(fd)
+        return replace(backup, pinned=backup_id in self.pins())
+
+    def archives(self) -> list[Archive]:
+        """Every archive, ours and the seed's."""
+        names = self._catalog.archive_ids(self._store)
+        pinned = self.pins()
+        return [
+            replace(found, pinned=found.backup_id in pinned) for found in archived.find(self._roots.archive_fd, names)
+        ]
+
+    @contextmanager
+    def hold(self, backup_id: str) -> Iterator[StateHeld]:
+        """The backup under ``flock`` on its directory and on its ``.lock``."""
+        if backup_id == PRIVATE:
+            raise Refused(f"{PRIVATE} is ullage's own directory, not a backup")
+        fd = tree.open_directory(self._roots.backup_fd, backup_id)
+        lock_fd = -1
+        try:
+            locks.lock_directory(fd)
+            lock_fd = _lock_file(fd)
+            yield StateHeld(backup_id, fd, self._roots, pinned=lambda: backup_id in self.pins())
+        except Busy as error:
+            raise Busy(f"{printable(backup_id)} {error}") from None
+        finally:
+            if lock_fd >= 0:
+                os.close(lock_fd)
+            os.close(fd)
+
+    def pins(self) -> dict[str, Pin]:
+        """Every pin; kept in the store itself, so that losing the catalog loses none."""
+        return pins.read(self._roots.backup_fd)
+
+    def pin(self, pin: Pin) -> bool:
+        """Hold a backup; False where it was pinned already."""
+        return pins.add(self._roots.backup_fd, pin)
+
+    def unpin(self, backup_id: str) -> bool:
+        """Let it go; False where it was not pinned."""
+        return pins.remove(self._roots.backup_fd, backup_id)
+
+    def oddities(self) -> list[tuple[str, str]]:
+        """(name, why) of entries that look like backups and are none: links to directories."""
+        found = []
+        with os.scandir(self._roots.backup_fd) as entries:
+            for entry in entries:
+                if entry.is_symlink() and _has_state(self._roots.backup_fd, entry.name, follow=True):
+                    found.append((entry.name, "is a symbolic link to a directory with a .state; it is never touched"))
+        return sorted(found)
+
+    def allocated(self) -> int:
+        """Bytes that everything below ``backup_root`` takes, for a store with a ``capacity``."""
+        total = sum(backup.size_bytes for backup in self.backups())
+        for entry in os.scandir(self._roots.backup_fd):
+            if not entry.is_dir(follow_symlinks=False):
+                total += entry.stat(follow_symlinks=False).st_blocks * 512
+            elif not _has_state(self._roots.backup_fd, entry.name):
+                total += self._size_of(entry.name)
+        return total
+
+    def _size_of(self, name: str) -> int:
+        try:
+            fd = tree.open_directory(self._roots.backup_fd, name)
+        except UllageError:
+            return 0
+        try:
+            return tree.survey(fd).size_bytes
+        except UllageError:
+            return 0
+        finally:
+            os.close(fd)
+
+    def _names(self) -> list[str]:
+        with os.scandir(self._roots.backup_fd) as entries:
+            return sorted(e.name for e in entries if e.name != PRIVATE and e.is_dir(follow_symlinks=False))
+
+    def _seen(self, name: str, known: Known | None) -> tuple[Known | None, Backup, tuple[int, ...]] | None:
+        """(what to remember, the backup, its signature); the first is None where the memory still holds."""
+        signature = _signature(self._roots.backup_fd, name)
+        if signature is None:
+            return None
+        encoded = repr(signature).encode()
+        if known is not None and known.signature == encoded:
+            backup = replace(_DECODE(known.facts), id=name)
+            if self._still_good(known, backup, signature):
+                return None, backup, signature
+        found = self._look(name)
+        if found is None:
+            return None
+        facts = _ENCODE(replace(found, id=""))  # a name need not be UTF-8, and stands beside
+        fresh = Known(backup_id=name, signature=encoded, facts=facts, walked_at=self._clock.now())
+        return (None if found.busy else fresh), found, signature
+
+    def _still_good(self, known: Known, backup: Backup, signature: tuple[int, ...]) -> bool:
+        age = self._clock.now() - known.walked_at
+        longest = _LOOK_AGAIN.get(backup.state, _LOOK_AGAIN_OTHERS) if backup.state else 600.0
+        spread = 0.5 + (signature[0] % 512) / 1024  # so that a store walked at once is not walked at once again
+        settled = known.walked_at - max(signature[1:3]) / 1e9 > _TICK
+        return settled and 0 <= age < longest * spread
+
+    def _look(self, name: str) -> Backup | None:
+        try:
+            fd = tree.open_directory(self._roots.backup_fd, name)
+        except Changed:
+            return None
+        except Refused as error:
+            return Backup(id=name, state=None, created_at=None, fault=str(error))
+        try:
+            return _facts(fd, name, tree.survey(fd))
+        except Changed:
+            return replace(_facts(fd, name, None), busy="it changes while it is looked at")
+        except (UllageError, OSError) as error:
+            return replace(_facts(fd, name, None), fault=str(error))
+        finally:
+            os.close(fd)
+
+
+class StateHeld:
+    """A backup under its lock."""
+
+    def __init__(self, backup_id: str, fd: int, roots: Roots, pinned: Callable[[], bool]) -> None:
+        self.backup_id = backup_id
+        self.fd = fd
+        self.handle = tree.handle_of(fd)
+        self._roots = roots
+        self._pinned = pinned
+
+    def look(self, stop: Stop | None = None) -> Backup:
+        """Every fact read anew. Raises Refused where something in it could not be removed, or is not its own."""
+        writing = processes.open_for_writing(self._roots.backup_fd)
+        survey = tree.survey(self.fd, write_open=writing.inodes, attributes=True, should_stop=stop)
+        if survey.obstacles:
+            raise Refused(f"{printable(self.backup_id)}: {'; '.join(survey.obstacles)}")
+        backup = _facts(self.fd, self.backup_id, survey)
+        busy = f"a process has {survey.written[0]} open for writing" if survey.written else None
+        return replace(backup, pinned=self._pinned(), busy=busy)
+
+    def write_state(self, state: State, at: int) -> None:
+        """``.state``, then the time that goes with it; on a full disk in place. Raises NoRoom."""
+        before = files.stat_or_none(self.fd, ".state")
+        data = f"{state}\n".encode()
+        try:
+            files.write_durable(self.fd, ".state", data, like=before)
+        except NoRoom:
+            files.overwrite(self.fd, ".state", data)
+        name = TIMES.get(state)
+        if name is not None:
+            with suppress(NoRoom):  # a missing time falls back to the one before it (SPEC.md 2)
+                files.write_durable(self.fd, name, f"{at}\n".encode(), like=before)
+
+
+class _Uses:
+    """Who uses which backup, from /proc: seen without taking anybody's lock."""
+
+    def __init__(self, roots: Roots) -> None:
+        self._locked = locks.flocked()
+        root = roots.backup_path.rstrip("/") + "/"
+        self._writing = {
+            path[len(root) :].split("/", 1)[0]
+            for path in processes.open_for_writing(roots.backup_fd).paths
+            if path.startswith(root)
+        }
+
+    def of(self, name: str, signature: tuple[int, ...]) -> str | None:
+        if name in self._writing:
+            return "a process has a file in it open for writing"
+        if self._locked and not self._locked.isdisjoint((signature[0], signature[3])):
+            return "it is locked (flock)"
+        return None
+
+
+def _signature(root_fd: int, name: str) -> tuple[int, ...] | None:
+    """Inode and times of the directory, of its ``.lock`` and of every file that ullage reads; None: not a backup."""
+    try:
+        top = os.stat(name, dir_fd=root_fd, follow_symlinks=False)
+    except OSError:
+        return None
+    parts = [top.st_ino, top.st_mtime_ns, top.st_ctime_ns, 0]
+    for own in _OWN:
+        try:
+            one = os.stat(f"{name}/{own}", dir_fd=root_fd, follow_symlinks=False)
+        except OSError:
+            if own == ".state":
+                return None
+            continue
+        if own == ".lock":
+            parts[3] = one.st_ino
+        parts += (one.st_ino, one.st_ctime_ns, one.st_size)
+        parts[2] = max(parts[2], one.st_ctime_ns)
+    return tuple(parts)
+
+
+def _has_state(root_fd: int, name: str, *, follow: bool = False) -> bool:
+    try:
+        os.stat(f"{name}/.state", dir_fd=root_fd, follow_symlinks=follow)
+    except OSError:
+        return False
+    return True
+
+
+def _facts(fd: int, name: str, survey: tree.Survey | None) -> Backup:
+    """The backup that an open directory holds; without a survey its sizes are 0."""
+    state, fault = _state(fd)
+    times: dict[str, int | None] = {}
+    for file in TIMES.values():
+        try:
+            times[file] = _time(fd, file)
+        except ValueError as error:
+            times[file] = None
+            fault = fault or str(error)
+    created = times[".created_at"]
+    if created is None and files.stat_or_none(fd, ".created_at") is None:
+        created = int(os.fstat(fd).st_mtime)
+    backup = Backup(
+        id=name,
+        state=state,
+        created_at=created,
+        pending_since=times[".pending_since"],
+        confirmed_at=times[".confirmed_at"],
+        cleanable_since=times[".cleanable_since"],
+        fault=fault,
+    )
+    if survey is None:
+        return backup
+    return replace(
+        backup,
+        size_bytes=survey.size_bytes,
+        reclaimable_bytes=survey.reclaimable_bytes,
+        inodes=survey.inodes,
+        newest_mtime=survey.newest_mtime,
+        last_read_at=survey.last_read_at,
+    )
+
+
+def _state(fd: int) -> tuple[State | None, str | None]:
+    """The state, or None and why not. CRLF and surrounding blanks are tolerated."""
+    try:
+        text = files.read_small(fd, ".state")
+    except (ValueError, OSError) as error:
+        return None, f".state cannot be read: {error}"
+    if text is None:
+        return None, "there is no .state"
+    word = text.strip().decode("ascii", "replace")
+    if word in LIVE_STATES:
+        return State(word), None
+    if not word:
+        return None, ".state is empty"
+    return None, f".state says {printable(word)[:40]!r}, which is not a state of a live backup"
+
+
+def _time(fd: int, name: str) -> int | None:
+    """Epoch seconds in a file; None where it is missing. Raises ValueError where it holds no time."""
+    try:
+        text = files.read_small(fd, name)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{name} cannot be read: {error}") from error
+    if text is None:
+        return None
+    digits = text.strip()
+    if not digits.isdigit() or int(digits) > _LATEST:
+        raise ValueError(f"{name} holds no time in whole seconds")
+    return int(digits)
+
+
+def _lock_file(fd: int) -> int:
+    """The descriptor of its ``.lock``, locked by us; -1 where there is none. Raises Busy."""
+    try:
+        lock_fd = os.open(".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+    except FileNotFoundError:
+        return -1
+    except OSError as error:
+        raise Refused(f".lock cannot be opened: {error.strerror}") from error
+    try:
+        if stat.S_ISREG(os.fstat(lock_fd).st_mode):
+            fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock_fd)
+        raise Busy("is locked by another process (flock on its .lock)") from error
+    return lock_fd
+
+
+_ENCODE = msgspec.json.Encoder().encode
+_DECODE = msgspec.json.Decoder(Backup).decode

@@ -1,0 +1,163 @@
+"""Which processes have files open for writing, from ``/proc``.
+
+A descriptor is looked up without asking its filesystem (a dead server would hang us): the link's mode says whether
+it may write, ``fdinfo`` on which mount it is. Only files of the filesystem asked for are ever statted.
+Without root only the processes of the same user can be seen.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from ullage.model.units import printable
+from ullage.system.mounts import devices, mount_of
+
+_SHARED = re.compile(rb"^([0-9a-f]+-[0-9a-f]+) .w.s [0-9a-f]+ ([0-9a-f]+):([0-9a-f]+) (\d+) +(/.*)$", re.MULTILINE)
+"""A line of ``maps`` for a shared, writable mapping of a file: range, device, inode, path."""
+
+_DELETED = " (deleted)"
+
+
+class WriteOpen(Struct, frozen=True):
+    """Files open for writing: (``st_dev``, ``st_ino``) of each, and the paths under which they were opened."""
+
+    inodes: frozenset[tuple[int, int]]
+    paths: tuple[str, ...]
+
+
+class _Descriptor(Struct, frozen=True):
+    """One descriptor that may write: its link in ``/proc``, what the link says, its ``fdinfo``."""
+
+    link: str
+    target: str
+    info: str
+
+
+def open_for_writing(root: int) -> WriteOpen:
+    """Every regular file on the filesystem of the open descriptor ``root`` that some process may write to now.
+
+    Descriptors and shared writable mappings count, our own process's too. What cannot be seen is left out.
+    """
+    search = _Search(root)
+    for pid in _processes():
+        search.look_at(pid)
+    return WriteOpen(frozenset(search.inodes), tuple(sorted(search.paths)))
+
+
+def open_below(path: str) -> list[str]:
+    """Who has a file below an absolute path without links open for writing: ``process 812 (postgres)``, each once."""
+    prefix = path.rstrip("/") + "/"
+    return [holder(pid) for pid in _processes() if any(target.startswith(prefix) for target in _targets(pid))]
+
+
+def holder(pid: int) -> str:
+    """A process for a person, ``process 812 (postgres)``; ``process 812`` where it is gone."""
+    try:
+        name = os.fsdecode(Path(f"/proc/{pid}/comm").read_bytes()).removesuffix("\n")
+    except OSError:
+        return f"process {pid}"
+    return f"process {pid} ({printable(name)})"
+
+
+class _Search:
+    """Collects the files of one filesystem, process by process."""
+
+    def __init__(self, root: int) -> None:
+        self._root_device = os.fstat(root).st_dev
+        self._devices: dict[int, int | None] = dict(devices())
+        self._device = self._devices.get(mount_of(f"/proc/self/fdinfo/{root}"), self._root_device)
+        self.inodes: set[tuple[int, int]] = set()
+        self.paths: set[str] = set()
+
+    def look_at(self, pid: int) -> None:
+        for descriptor in _descriptors(pid):
+            self._add_descriptor(pid, descriptor)
+        for span, device, inode, path in _mappings(pid):
+            if device == self._device:
+                self._add(f"/proc/{pid}/map_files/{span}", path, inode)
+
+    def _add_descriptor(self, pid: int, descriptor: _Descriptor) -> None:
+        try:
+            device = self._device_of(pid, mount_of(descriptor.info))
+            if device == self._device:
+                self._add(descriptor.link, descriptor.target, None)
+            elif device is None and not descriptor.target.endswith(_DELETED):
+                # On a mount that was detached (umount -l): perhaps of our filesystem, perhaps of a dead server's. Its
+                # inode number is known without asking it; at worst another file's backup stays for now.
+                self._add_unasked(descriptor)
+        except (OSError, ValueError):
+            return
+
+    def _device_of(self, pid: int, mount: int) -> int | None:
+        """The device of a mount, in the sight of that process; None for a detached one."""
+        if mount not in self._devices:
+            self._devices.update(devices(str(pid)))
+        return self._devices.setdefault(mount, None)
+
+    def _add(self, link: str, path: str, inode: int | None) -> None:
+        try:
+            status = os.stat(link)
+        except OSError:  # gone meanwhile; for a mapping: not ours to follow, but its inode is known
+            if inode is None:
+                return
+            found = (self._root_device, inode)
+        else:
+            if not stat.S_ISREG(status.st_mode):
+                return
+            found = (status.st_dev, status.st_ino)
+        self.inodes.add(found)
+        self.paths.add(path)
+
+    def _add_unasked(self, descriptor: _Descriptor) -> None:
+        for line in Path(descriptor.info).read_bytes().splitlines():
+            if line.startswith(b"ino:"):
+                self.inodes.add((self._root_device, int(line[4:])))
+                self.paths.add(descriptor.target)
+
+
+def _processes() -> list[int]:
+    return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
+
+
+def _targets(pid: int) -> Iterator[str]:
+    yield from (descriptor.target for descriptor in _descriptors(pid))
+    yield from (path for _span, _device, _inode, path in _mappings(pid))
+
+
+def _descriptors(pid: int) -> Iterator[_Descriptor]:
+    """The descriptors of a process that are open for writing and have a path; none where we may not look."""
+    directory = f"/proc/{pid}/fd"
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return
+    for name in names:
+        link = f"{directory}/{name}"
+        try:
+            # The kernel gives the link of a descriptor the mode r and w as it was opened with (proc_pid_fd(5)).
+            target = os.readlink(link) if os.lstat(link).st_mode & stat.S_IWUSR else ""
+        except OSError:
+            continue
+        if target.startswith("/"):
+            yield _Descriptor(link, target, f"/proc/{pid}/fdinfo/{name}")
+
+
+def _mappings(pid: int) -> Iterator[tuple[str, int, int, str]]:
+    """(range, device, inode, path) of the shared writable mappings of a process; none where we may not look."""
+    try:
+        maps = Path(f"/proc/{pid}/maps").read_bytes()
+    except OSError:
+        return
+    for span, major, minor, inode, path in _SHARED.findall(maps):
+        yield (
+            span.decode(),
+            os.makedev(int(major, 16), int(minor, 16)),
+            int(inode),
+            os.fsdecode(path.replace(rb"\012", b"\n")),
+        )

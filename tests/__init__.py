@@ -1,0 +1,1 @@
+"""The tests of ullage; they read as its specification."""

@@ -1,0 +1,202 @@
+"""SPEC.md 4: what a level does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from tests.policy.make import NOW, archive, backup, reading, space, store
+from ullage.model.backups import Backup
+from ullage.model.readings import Space
+from ullage.model.settings import ArchiveSettings
+from ullage.model.units import DAY, GIB, MIB
+from ullage.model.words import CleanupLevel, EmergencyStrategy, Level, State
+from ullage.policy import respond
+from ullage.policy.assess import Goal
+from ullage.policy.respond import Response, archive_choice, archive_must_stop, archives_to_go, fruitless, promotable
+
+STORE = store(max_per_cycle=7, emergency_limit=33)
+
+
+def test_warning_deletes_at_most_5_gently_until_usage_is_low() -> None:
+    assert respond.response(Level.WARNING, STORE) == Response(
+        cleanup_level=CleanupLevel.GENTLE, limit=5, forced=False, archive_first=False, goal=Goal.LOW
+    )
+
+
+def test_critical_deletes_at_most_max_per_cycle_moderately_until_usage_is_low() -> None:
+    assert respond.response(Level.CRITICAL, STORE) == Response(
+        cleanup_level=CleanupLevel.MODERATE, limit=7, forced=False, archive_first=False, goal=Goal.LOW
+    )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "level", "limit"),
+    [
+        (EmergencyStrategy.AGGRESSIVE, CleanupLevel.AGGRESSIVE, 33),
+        (EmergencyStrategy.NUCLEAR, CleanupLevel.NUCLEAR, None),
+        (EmergencyStrategy.CONSERVATIVE, CleanupLevel.CONSERVATIVE, 10),
+    ],
+)
+@pytest.mark.parametrize("before_delete", [True, False])
+def test_emergency_goes_by_its_strategy_archives_first_and_ends_at_the_target(
+    strategy: EmergencyStrategy, level: CleanupLevel, limit: int | None, before_delete: bool
+) -> None:
+    settings = replace(
+        store(emergency_strategy=strategy, emergency_limit=33, max_per_cycle=7),
+        archive=ArchiveSettings(before_delete=before_delete),
+    )
+    assert respond.response(Level.EMERGENCY, settings) == Response(
+        cleanup_level=level, limit=limit, forced=True, archive_first=before_delete, goal=Goal.TARGET
+    )
+
+
+@pytest.mark.parametrize("level", [Level.OK, Level.UNAVAILABLE])
+def test_nothing_is_done_where_all_is_well_or_nothing_is_known(level: Level) -> None:
+    assert respond.response(level, STORE) is None
+
+
+def test_as_many_confirmed_are_promoted_as_the_missing_bytes_need_oldest_first() -> None:
+    members = [backup(f"db-{i}", State.CONFIRMED, age=i * DAY, reclaimable_bytes=100) for i in range(1, 6)]
+    assert [b.id for b in promotable(members, {}, (150, 0), STORE, now=NOW)] == ["db-5", "db-4"]
+    assert [b.id for b in promotable(members, {}, (100, 0), STORE, now=NOW)] == ["db-5"]
+    assert promotable(members, {}, (0, 0), STORE, now=NOW) == []
+    assert len(promotable(members, {}, (10**6, 0), STORE, now=NOW)) == 5
+
+
+def test_missing_inodes_promote_too() -> None:
+    members = [backup(f"db-{i}", State.CONFIRMED, age=i * DAY, inodes=10) for i in range(1, 6)]
+    assert [b.id for b in promotable(members, {}, (0, 11), STORE, now=NOW)] == ["db-5", "db-4"]
+
+
+def test_equally_old_ones_are_promoted_by_id() -> None:
+    members = [backup(name, State.CONFIRMED) for name in ("b", "a")]
+    assert [b.id for b in promotable(members, {}, (1, 0), STORE, now=NOW)] == ["a", "b"]
+
+
+def test_a_confirmed_one_is_promoted_from_the_age_of_a_day_on() -> None:
+    assert promotable([backup("x", State.CONFIRMED, age=DAY - 1)], {}, (1, 0), STORE, now=NOW) == []
+    assert promotable([backup("x", State.CONFIRMED, age=DAY)], {}, (1, 0), STORE, now=NOW) != []
+
+
+HELD: list[dict[str, Any]] = [{"pinned": True}, {"busy": "flock"}, {"created_at": None}, {"fault": "unreadable"}]
+
+
+@pytest.mark.parametrize("facts", HELD, ids=lambda facts: next(iter(facts)))
+def test_what_is_held_is_neither_promoted_nor_deleted(facts: dict[str, Any]) -> None:
+    confirmed, created, pending = (backup("x", s, **facts) for s in (State.CONFIRMED, State.CREATED, State.PENDING))
+    assert promotable([confirmed], {}, (1, 1), STORE, now=NOW) == []
+    assert respond.forced_deletions([created], {}, STORE, now=NOW) == []
+    assert respond.forced_promotions([pending], {}, STORE, now=NOW) == []
+
+
+def test_the_floor_is_neither_promoted_nor_deleted() -> None:
+    confirmed, created, pending = (backup("x", s) for s in (State.CONFIRMED, State.CREATED, State.PENDING))
+    assert promotable([confirmed], {"x": "floor"}, (1, 1), STORE, now=NOW) == []
+    assert respond.forced_deletions([created], {"x": "floor"}, STORE, now=NOW) == []
+    assert respond.forced_promotions([pending], {"x": "floor"}, STORE, now=NOW) == []
+
+
+def by_state(age: float) -> list[Backup]:
+    return [backup(f"{state}{i}", state, age=age + i) for state in State for i in (1, 2)]
+
+
+def test_created_of_a_day_are_deleted_when_all_else_was_not_enough_oldest_first() -> None:
+    assert [b.id for b in respond.forced_deletions(by_state(DAY), {}, STORE, now=NOW)] == ["CREATED2", "CREATED1"]
+    assert respond.forced_deletions(by_state(DAY - 3), {}, STORE, now=NOW) == []
+
+
+def test_pending_of_two_days_become_cleanable_when_all_else_was_not_enough_oldest_first() -> None:
+    assert [b.id for b in respond.forced_promotions(by_state(2 * DAY), {}, STORE, now=NOW)] == ["PENDING2", "PENDING1"]
+    assert respond.forced_promotions(by_state(2 * DAY - 3), {}, STORE, now=NOW) == []
+
+
+def test_a_created_one_being_written_is_not_deleted_by_force() -> None:
+    assert respond.forced_deletions([backup("x", State.CREATED, newest_mtime=NOW - 1)], {}, STORE, now=NOW) == []
+
+
+def test_archives_go_oldest_first_then_by_path() -> None:
+    archives = [archive("new", DAY), archive("b-old", 2 * DAY), archive("a-old", 2 * DAY)]
+    assert [a.backup_id for a in archives_to_go(archives, {})] == ["a-old", "b-old", "new"]
+
+
+def test_pinned_archives_and_those_of_the_floor_stay() -> None:
+    free, pinned, floor = archive("free", DAY), archive("pinned", DAY, pinned=True), archive("floor", DAY)
+    assert archives_to_go([free, pinned, floor], {floor.path: "the newest archive"}) == [free]
+
+
+def choice(
+    state: State, archives: Space | None, *, shared: bool = False, size: int = 1000, **settings: Any
+) -> tuple[bool, str]:
+    configured = replace(STORE, archive=ArchiveSettings(**settings))
+    return archive_choice(
+        backup("x", state, size_bytes=size), configured, reading(archive=archives, same_filesystem=shared)
+    )
+
+
+@pytest.mark.parametrize("state", State)
+def test_only_confirmed_and_cleanable_are_archived(state: State) -> None:
+    assert choice(state, space(0, 10**6))[0] == (state in (State.CONFIRMED, State.CLEANABLE))
+
+
+def test_nothing_is_archived_where_before_delete_is_off() -> None:
+    assert choice(State.CLEANABLE, space(0, 10**6), before_delete=False) == (False, "archive.before_delete is off")
+
+
+def test_an_archive_must_leave_its_filesystem_under_the_critical_watermark() -> None:
+    assert choice(State.CLEANABLE, space(549)) == (True, "an archive of about 300 B fits")
+    assert choice(State.CLEANABLE, space(550)) == (
+        False,
+        "no room for an archive of about 300 B: 85.0 % of the archives' filesystem used, critical begins at 85 %",
+    )
+
+
+def test_an_archive_must_leave_inodes_too() -> None:
+    assert choice(State.CLEANABLE, space(0, inodes=(81, 100)))[0]
+    assert not choice(State.CLEANABLE, space(0, inodes=(82, 100)))[0]
+
+
+def test_the_estimate_is_rounded_up_and_goes_by_the_settings() -> None:
+    assert choice(State.CLEANABLE, space(0), size=1001, ratio_estimate=0.5)[1] == "an archive of about 501 B fits"
+
+
+def test_on_the_filesystem_of_the_backups_the_copy_and_a_reserve_must_fit() -> None:
+    assert choice(State.CLEANABLE, space(690), shared=True)[0]
+    allowed, why = choice(State.CLEANABLE, space(691), shared=True)
+    assert (allowed, why) == (
+        False,
+        "no room for an archive of about 300 B: less than 10 B would be left on the filesystem shared with the backups",
+    )
+
+
+def test_the_reserve_is_at_most_64_mib() -> None:
+    big = 100 * GIB
+    assert choice(State.CLEANABLE, space(big - 64 * MIB - 300, big), shared=True)[0]
+    assert not choice(State.CLEANABLE, space(big - 64 * MIB - 299, big), shared=True)[0]
+
+
+def test_on_the_filesystem_of_the_backups_three_inodes_must_be_left() -> None:
+    assert choice(State.CLEANABLE, space(0, inodes=(97, 100)), shared=True)[0]
+    assert "out of inodes" in choice(State.CLEANABLE, space(0, inodes=(98, 100)), shared=True)[1]
+
+
+def test_where_the_room_is_not_known_the_backup_is_not_deleted_for_want_of_it() -> None:
+    assert choice(State.CLEANABLE, None) == (True, "the room for archives is not known")
+
+
+def test_an_archive_under_way_is_given_up_when_the_room_runs_out() -> None:
+    assert archive_must_stop(reading(archive=space(849)), STORE) is None
+    assert "critical begins" in str(archive_must_stop(reading(archive=space(850)), STORE))
+    assert archive_must_stop(reading(archive=space(990), same_filesystem=True), STORE) is None
+    assert "shared" in str(archive_must_stop(reading(archive=space(991), same_filesystem=True), STORE))
+    assert archive_must_stop(reading(), STORE) is None
+
+
+@pytest.mark.parametrize(
+    ("predicted", "reclaimed", "expected"),
+    [(100, 49, True), (100, 50, False), (0, 0, False), (100, -5, True), (0, -5, True)],
+)
+def test_a_gain_under_half_of_the_predicted_is_fruitless(predicted: int, reclaimed: int, expected: bool) -> None:
+    assert fruitless(predicted, reclaimed) is expected
