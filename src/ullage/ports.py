@@ -41,7 +41,7 @@ class Gauge(Protocol):
         ...
 
     def settle(self, before: Reading, pending: int) -> None:
-        """Wait, within bounds, until ``pending`` bytes more than ``before``, handed back in the background, are seen."""
+        """Wait, within bounds, until ``pending`` bytes more than ``before``, handed back in the background, show."""
         ...
 
     def give_up_ballast(self) -> int:
@@ -60,7 +60,7 @@ class Held(Protocol):
     handle: str
 
     def look(self, stop: Stop | None = None) -> Backup:
-        """Every fact of it, read anew from the whole tree. Raises Refused for a mount or an immutable entry inside."""
+        """Every fact of it, read anew from the whole tree. Raises Refused for a mount or an immutable entry."""
         ...
 
     def write_state(self, state: State, at: int) -> None:
@@ -111,7 +111,7 @@ class Reclaimer(Protocol):
         ...
 
     def unstage(self, backup_id: str, token: str, handle: str) -> bool:
-        """Back from the trash to its place; False where it is not in the trash. Raises Changed where the place is taken."""
+        """Back from the trash to its place; False where it is not there. Raises Changed where the place is taken."""
         ...
 
     def purge(self, backup_id: str, token: str, handle: str, stop: Stop | None = None) -> None:

@@ -58,9 +58,7 @@ def _file(state: Path) -> None:
     state.write_text("")
 
 
-@pytest.mark.parametrize(
-    ("make", "words"), [(_link, "a link or a file"), (_writable, "0775"), (_file, "File exists")]
-)
+@pytest.mark.parametrize(("make", "words"), [(_link, "a link or a file"), (_writable, "0775"), (_file, "File exists")])
 def test_a_state_directory_that_cannot_be_trusted_is_refused(
     tmp_path: Path, make: Callable[[Path], None], words: str
 ) -> None:

@@ -55,7 +55,7 @@ class Web:
                 web.requests.append(Request("GET", self.path, dict(self.headers), b""))
                 self.send_error(400)
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            def log_message(self, format: str, *_args: Any) -> None:  # noqa: A002
                 """Nothing: the tests look at ``requests``."""
 
         return Handler
@@ -102,7 +102,6 @@ class Mailbox:
     def __init__(self) -> None:
         self.mails: list[Envelope] = []
         self.secure: list[bool] = []
-        self.users: list[str] = []
         self.unknown: set[str] = set()
         self.quit_takes = 0.0
 

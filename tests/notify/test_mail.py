@@ -41,9 +41,8 @@ def failure(settings: AlertSettings) -> str:
         send("email", "T", "D", "critical", settings)
     everything = "".join(traceback.format_exception(caught.value))
     assert not any(spelling in everything for spelling in SPELLINGS)
-    assert caught.value.__context__ is None or caught.value.__suppress_context__, (
-        "the errors underneath quote what they were given"
-    )
+    assert caught.value.__cause__ is None, "the errors underneath quote what they were given"
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
     return str(caught.value)
 
 

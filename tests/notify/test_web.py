@@ -33,9 +33,8 @@ def failure(settings: AlertSettings, channel: str = "webhook") -> str:
     with pytest.raises(DeliveryError) as caught:
         send(channel, "T", "D", "critical", settings)
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
-    assert caught.value.__context__ is None or caught.value.__suppress_context__, (
-        "the errors underneath quote what they were given"
-    )
+    assert caught.value.__cause__ is None, "the errors underneath quote what they were given"
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
     return str(caught.value)
 
 

@@ -102,7 +102,7 @@ def assert_inodes_below_bytes(root: int) -> None:
 def test_the_space_of_a_fragmented_file_on_xfs_is_visible_once_settled(loop_disk: LoopDisks, filesystem: str) -> None:
     disk = loop_disk("xfs", 400)
     with opened(disk.path) as root:
-        size = write_fragmented(disk.path / "backup", 20_000)
+        size = write_fragmented(disk.path / "backup", 4_000)
         before = measure(root).free_bytes
         (disk.path / "backup").unlink()
         assert measure(root).free_bytes < before + size, "visible at once: this test proves nothing"
@@ -148,7 +148,7 @@ def test_what_cannot_come_back_is_waited_for_no_longer_than_the_time_out(loop_di
 def test_what_was_promised_too_high_is_not_waited_for_once_the_gain_has_ended(loop_disk: LoopDisks) -> None:
     disk = loop_disk("xfs", 400)
     with opened(disk.path) as root:
-        size = write_fragmented(disk.path / "backup", 10_000)
+        size = write_fragmented(disk.path / "backup", 3_000)
         before = measure(root).free_bytes
         (disk.path / "backup").unlink()
         began = time.monotonic()

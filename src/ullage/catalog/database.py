@@ -11,6 +11,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
@@ -37,6 +38,7 @@ _NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _ADVICE = {
     sqlite3.SQLITE_FULL: "free some space or inodes there, or move state_dir to another filesystem",
+    sqlite3.SQLITE_CANTOPEN: "free some space or inodes there, and look at its owner and mode",
     sqlite3.SQLITE_BUSY: f"another process has been writing for {BUSY_SECONDS:.0f} s; try again",
     sqlite3.SQLITE_CORRUPT: "another process uses it: stop the daemon (ullage stop) and try again",
     sqlite3.SQLITE_NOTADB: "another process uses it: stop the daemon (ullage stop) and try again",
@@ -183,15 +185,27 @@ class Database:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
-            aside = self._path.with_name(f"{self._path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
-            self._path.rename(aside)
-            journal = Path(f"{self._path}-journal")
-            if journal.exists():
-                journal.rename(f"{aside}-journal")
-            self.recovered_from = str(aside)
-            return True
+            self.recovered_from = self._move_aside()
+        except OSError as error:
+            raise self._explained(error) from error
         finally:
             fcntl.flock(self._presence, fcntl.LOCK_SH)
+        return True
+
+    def _move_aside(self) -> str:
+        aside = f"{self._path}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+        for suffix in ("-journal", ""):  # the database last: with it gone, nothing would be moved after a kill
+            try:
+                self._move(suffix, aside)
+            except OSError:  # btrfs without room for metadata cannot even rename
+                if not self.give_up_reserve():
+                    raise
+                self._move(suffix, aside)
+        return aside
+
+    def _move(self, suffix: str, aside: str) -> None:
+        with suppress(FileNotFoundError):
+            os.rename(f"{self._path}{suffix}", f"{aside}{suffix}")
 
     def _explained(self, error: sqlite3.Error | OSError) -> CatalogError:
         advice = _ADVICE.get(_code(error), "look at the directory's owner, mode and filesystem")

@@ -23,8 +23,8 @@ POOL_PAGES = 4 * MIB // PAGE
 JOURNAL_BYTES = 1 * MIB
 """At least: the pages that one transaction may touch: a split of a few B-trees; 21 KiB were too few."""
 RESERVE_BYTES = 4 * MIB
-RESERVE_FILES = 16
-"""Inodes, and on btrfs metadata: each holds 2,000 bytes inline."""
+RESERVE_FILES = 64
+"""Inodes, and on btrfs metadata: each holds 2,000 bytes inline; 16 of them did not free enough for a new journal."""
 ENOUGH = 8 * (POOL_PAGES * PAGE + JOURNAL_BYTES + RESERVE_BYTES)
 """Bytes that must be available before any are taken: the room must not be what fills the disk."""
 
@@ -44,7 +44,7 @@ def forbid_cow(directory: int) -> None:
 def ample(directory: Path) -> bool:
     """Whether the filesystem has so much room that the catalog may take some of it."""
     space = os.statvfs(directory)
-    inodes = space.f_files == 0 or space.f_favail > 100 * RESERVE_FILES
+    inodes = space.f_files == 0 or space.f_favail > 10 * RESERVE_FILES
     return inodes and space.f_bavail * space.f_frsize >= ENOUGH
 
 

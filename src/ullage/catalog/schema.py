@@ -125,4 +125,6 @@ def _apply(connection: sqlite3.Connection, done: int) -> None:
     if done == 0:
         # A catalog made anew starts above every id of the one before it: an operation that began in that one can be
         # settled in this one without meeting another's row.
-        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('operations', ?)", (time.time_ns() // 1_000_000,))
+        connection.execute(
+            "INSERT INTO sqlite_sequence (name, seq) VALUES ('operations', ?)", (time.time_ns() // 1_000_000,)
+        )

@@ -39,7 +39,10 @@ def monitor(dry_run: bool) -> None:
 @yes_option
 @common_options
 def cleanup(level: str, count: int, dry_run: bool, yes: bool) -> None:
-    """Delete what LEVEL (moderate) allows, at most COUNT (10) backups; under pressure only until usage is under warning."""
+    """Delete what LEVEL (moderate) allows, at most COUNT (10) backups.
+
+    Where usage is at warning or above, no more go than bring it under warning.
+    """
 
     def run(app: Any, site: Any, act: Act) -> CycleRecord:
         record: CycleRecord = app.engine.cleanup(site, CleanupLevel(level), count, act)

@@ -48,7 +48,7 @@ def start(foreground: bool, log_file: str | None, dry_run: bool) -> None:
 @dry_run_option
 @common_options
 def stop(dry_run: bool) -> None:
-    """Stop the daemon; it finishes or undoes the step under way. After 30 s it is killed, and recovers at the next start."""
+    """Stop the daemon once it has finished or undone its step; after 30 s it is killed, and the next start recovers."""
     if dry_run:
         say("the daemon would be stopped")
     else:
@@ -182,9 +182,7 @@ def run_daemon(
     daemon.run()
     log.warning("stopping")
     ended = daemon.wait_for_watches(_GRACE)
-    log.warning(
-        "stopped" if ended else "stopped; a store does not answer, what is under way there is settled next time"
-    )
+    log.warning("stopped" if ended else "stopped; what is under way in a store is settled at the next start")
     return ended
 
 

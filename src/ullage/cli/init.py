@@ -45,7 +45,7 @@ def init(
 
 
 def _settings(path: str, backup_root: str | None, archive_root: str | None, capacity: str | None) -> str:
-    """The text of a new settings file, valid already. Asks for what is missing on a terminal, else says what to give."""
+    """The text of a new settings file, valid. Asks for what is missing on a terminal, else says what to give."""
     from ullage.config.load import parse
     from ullage.config.template import settings_text
 

@@ -24,7 +24,10 @@ DEFAULT_LEVEL, DEFAULT_COUNT = CleanupLevel.MODERATE, 10
 @click.argument("count", type=click.IntRange(min=1), required=False)
 @common_options
 def plan(level: str | None, count: int | None) -> None:
-    """Show which backups would go, in order, at LEVEL (default: the present pressure's, else moderate), at most COUNT."""
+    """Show which backups would go, in order, and why the others stay.
+
+    At LEVEL (that of the present pressure, else moderate), at most COUNT.
+    """
     with application() as app:
         stores = [_store(app, site, level, count) for site in app.chosen(common().store)]
     if common().json:

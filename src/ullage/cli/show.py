@@ -76,6 +76,4 @@ def _print(one: dict[str, Any]) -> None:
     for reason in one["reasons"]:
         out(f"  stays        {reason}")
     for row in one["transitions"]:
-        out(
-            f"  {row['at']}  {row['from_state']} -> {row['to_state']}  {row['trigger']}  {row['outcome']}  {row['reason']}"
-        )
+        out("  {at}  {from_state} -> {to_state}  {trigger}  {outcome}  {reason}".format_map(row))

@@ -103,7 +103,8 @@ def _print(document: dict[str, Any]) -> None:
         out(f"  holds       {counts or 'no backups'}")
         for one in store["recent"]:
             out(
-                f"  {one['at']}  backups {percent(one['backup'])}, archives {percent(one['archive'])}, / {percent(one['total'])}"
+                f"  {one['at']}  backups {percent(one['backup'])}, archives {percent(one['archive'])}, "
+                f"/ {percent(one['total'])}"
             )
 
 

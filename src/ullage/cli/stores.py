@@ -10,7 +10,7 @@ from ullage.model.units import printable
 
 
 def find_one(app: Any, backup_id: str) -> Any:
-    """The one store that has a backup or archive of that id. Raises Refused where there is none, UsageError where several."""
+    """The one store that has a backup or archive of that id. Raises Refused (none has it), UsageError (several)."""
     sites = app.chosen(common().store)
     faults: list[str] = []
     found = []

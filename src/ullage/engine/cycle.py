@@ -44,7 +44,7 @@ class Engine:
         self._notifier = notifier
 
     def cycle(self, site: Site, act: Act, *, reclaim: bool = True) -> CycleRecord:
-        """One check of a store, recorded, told where its level changed, and acted upon where ``reclaim`` says so."""
+        """One check of a store: recorded, told where its level changed, acted upon if ``reclaim``."""
         reading = site.read()
         pressure = assess(reading, site.settings.watermarks)
         alerts = () if act.dry_run else self._note(site.settings, reading, pressure)
@@ -64,7 +64,7 @@ class Engine:
 
     def emergency(self, site: Site, act: Act) -> CycleRecord:
         """The emergency reclaim, until the target is free, at whatever level the store is."""
-        return self._command(site, act, Trigger.DISK_SPACE, lambda r, p: self._emergency(r, p))
+        return self._command(site, act, Trigger.DISK_SPACE, self._emergency)
 
     def cleanup(self, site: Site, level: CleanupLevel, limit: int, act: Act) -> CycleRecord:
         """A person's clean-up: at most ``limit`` backups, and where usage is at warning, no more than bring it under."""
@@ -205,7 +205,7 @@ class Engine:
             yield from reclaim.promote(f"forced: {reason}", forced=True)
 
     def _archives(self, reclaim: Reclaim) -> Iterator[Operation]:
-        """The archives' turn: on their own filesystem when it is pressed, on a shared one when all else was not enough."""
+        """The archives' turn: on their own filesystem when it is pressed, on a shared one when nothing else helped."""
         marks = reclaim.settings.watermarks
 
         def enough(reading: Reading) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 from msgspec.structs import replace
@@ -203,14 +204,13 @@ class Reclaim:
 
     def _each(self, ranking: Iterable[Backup], limit: int | None, goal: Goal | None) -> Iterator[Backup]:
         """The backups to try, one after the other, as long as one more is needed and allowed."""
-        self._acted, tried = 0, 0
-        most = None if limit is None else 3 * limit + 20
-        for backup in ranking:
-            if limit is not None and (self._acted >= limit or tried >= (most or 0)):
+        self._acted = 0
+        most = len(self._backups) if limit is None else 3 * limit + 20
+        for backup in itertools.islice(ranking, most):
+            if limit is not None and self._acted >= limit:
                 return
             if self._stopping() or self._fruitless >= FRUITLESS_LIMIT or self._enough(goal):
                 return
-            tried += 1
             yield backup
 
     def _enough(self, goal: Goal | None) -> bool:

@@ -24,9 +24,10 @@ class Deadline:
         self._watched: socket.socket | None = None
 
     def watch(self, connection: socket.socket) -> None:
-        """Cut this connection too when the time is up. Raises TimeoutError where it is up already."""
+        """Cut this connection when the time is up. Where it is up already: closes it, and raises TimeoutError."""
         with self._lock:
             if self._passed:
+                connection.close()  # the error may keep it alive for long
                 raise TimeoutError
             # A descriptor of our own: TLS takes the socket's away and puts it into another object.
             self._watched = socket.socket(fileno=os.dup(connection.fileno()))

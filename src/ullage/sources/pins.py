@@ -25,7 +25,7 @@ class _Stored(msgspec.Struct, frozen=True):
 
 
 def read(root_fd: int) -> dict[str, Pin]:
-    """Every pin by backup id. One that cannot be read is an error: what is not known must not go. Raises Unavailable."""
+    """Every pin by backup id. Raises Unavailable where one cannot be read: what is not known must not go."""
     with _Directory(root_fd) as fd:
         return {pin.backup_id: pin for pin in (_one(fd, name) for name in os.listdir(fd) if name.startswith("p-"))}
 

@@ -30,8 +30,8 @@ class Registry(Protocol):
 def register(store: StoreSettings, registry: Registry, *, now: float, again: bool = False) -> bool:
     """Whether the store was registered now; False where it was already, and nothing was changed.
 
-    ``again``: take what stands at its roots now for the store, whatever was registered before. Raises Unavailable where a
-    root is missing or another than the registered one, Refused where it belongs to another store.
+    ``again``: take what stands at its roots now for the store, whatever was registered before. Raises Unavailable where
+    a root is missing or another than the registered one, Refused where it belongs to another store.
     """
     known = registry.registered(store.name)
     if known is not None and not again:
@@ -93,7 +93,7 @@ def _forget(root: int) -> None:
 
 
 def _make_archive_root(store: StoreSettings) -> None:
-    """The archive root is made where only its last directory is missing; a backup root never: it is where backups are."""
+    """The archive root is made where only its last directory is missing; a backup root never: backups are there."""
     with suppress(FileExistsError, FileNotFoundError):
         os.mkdir(store.archive_root, 0o700)
 

@@ -33,7 +33,7 @@ class Roots(Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def open_roots(store: StoreSettings, expected: Expected | None) -> Iterator[Roots]:
-    """Both roots, verified. Raises Unavailable saying which one is not there, or not the registered one, and what to do."""
+    """Both roots, verified. Raises Unavailable saying which is not there or not the registered one, and what to do."""
     if expected is None:
         raise Unavailable(f"store {store.name} is not registered; run: ullage init --store {store.name}")
     backup_fd = tree.open_root(store.backup_root)

@@ -1,8 +1,8 @@
 """Backups as directories with a ``.state`` file: read, held under a lock, moved along (SPEC.md 1 and 2).
 
 Reading never trusts a name: directories are opened below the root's descriptor without following links or crossing
-mounts, and files are read only where they are small and regular. What did not change since the last look is taken from the
-catalog; ``docs/decisions`` says which changes the signature sees and how the others are bounded.
+mounts, and files are read only where they are small and regular. What did not change since the last look is taken from
+the catalog; ``docs/decisions`` says which changes the signature sees and how the others are bounded.
 """
 
 from __future__ import annotations
