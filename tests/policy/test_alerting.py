@@ -60,3 +60,7 @@ def test_an_alert_dated_in_the_future_holds_nothing_up() -> None:
 
 def test_a_level_never_told_of_is_told() -> None:
     assert told([(1, Level.WARNING)], AlertState(Level.WARNING, 0.0, None)) == [(1, "repeat")]
+
+
+def test_two_looks_at_one_moment_tell_once() -> None:
+    assert told([(0, Level.WARNING), (0, Level.WARNING)]) == [(0, "entered")]

@@ -138,3 +138,7 @@ def test_after_thirty_checks_an_emergency_goes_in_the_ordinary_rhythm() -> None:
 def test_a_reclaim_dated_in_the_future_holds_nothing_up() -> None:
     rhythm = Rhythm(level=Level.WARNING, reclaimed_at=1e9, reclaimed_for=Level.WARNING)
     assert reclaims([(5.0, Level.WARNING), (6.0, Level.WARNING)], rhythm) == [5.0]
+
+
+def test_two_looks_at_one_moment_reclaim_once() -> None:
+    assert reclaims([(0.0, Level.WARNING), (0.0, Level.WARNING)]) == [0.0]

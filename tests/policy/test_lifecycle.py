@@ -74,3 +74,15 @@ def test_the_deferral_names_the_highest_that_counts_and_when_it_acted() -> None:
     recent = Prior(trigger=Trigger.DISK_SPACE, at=960.0)
     expected = "deferred: DISK_SPACE acted on it 40 s ago and goes before TIME_BASED"
     assert deferral(Trigger.TIME_BASED, [recent, old], now=1000.0) == expected
+
+
+def test_of_several_that_count_the_highest_is_named_and_of_those_the_last() -> None:
+    priors = [
+        Prior(trigger=trigger, at=at)
+        for trigger, at in ((Trigger.GIT_HOOK, 990.0), (Trigger.USER, 960.0), (Trigger.USER, 970.0))
+    ]
+    assert "USER acted on it 30 s ago" in str(deferral(Trigger.TIME_BASED, priors, now=1000.0))
+
+
+def test_one_dated_a_little_ahead_acted_just_now() -> None:
+    assert "0 s ago" in str(deferral(Trigger.DISK_SPACE, [Prior(trigger=Trigger.USER, at=1010.0)], now=1000.0))

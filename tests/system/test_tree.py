@@ -304,6 +304,7 @@ def _rich_tree(directory: Path) -> Path:
     (top / "shared").write_bytes(b"s" * 150_000)
     (directory / "elsewhere").hardlink_to(top / "shared")
     (top / "link").symlink_to("/" + "long/" * 50)
+    (top / "to-directory").symlink_to("/usr")
     os.mkfifo(top / "fifo")
     with (top / "sparse").open("wb") as sparse:
         sparse.truncate(1 << 30)
@@ -454,6 +455,17 @@ def test_immutable_and_append_only_entries_are_obstacles(loop_disk: LoopDisks) -
         assert survey(top).obstacles == ()
     finally:
         run("chattr", "-ia", str(top / "f0"), str(top / "f1"), str(top / "d"))
+
+
+@pytest.mark.root
+def test_of_many_obstacles_a_few_are_named(loop_disk: LoopDisks) -> None:
+    top = backup(loop_disk("ext4").path, files=9)
+    names = [str(path) for path in top.glob("f*")]
+    run("chattr", "+i", *names)
+    try:
+        assert len(survey(top, attributes=True).obstacles) == 5
+    finally:
+        run("chattr", "-i", *names)
 
 
 @pytest.mark.root

@@ -191,7 +191,7 @@ def _alive(systemd: Any, status: str) -> None:
 
 
 def _log_to(path: str | None) -> None:
-    """To stderr for the journal (which adds the time), or to a file that is rotated; a full disk loses lines, no work."""
+    """To stderr for the journal (which adds the time), or to a file that is rotated; a full disk loses only lines."""
     logging.raiseExceptions = False
     handler: logging.Handler
     if path is None:

@@ -67,7 +67,7 @@ class Engine:
         return self._command(site, act, Trigger.DISK_SPACE, self._emergency)
 
     def cleanup(self, site: Site, level: CleanupLevel, limit: int, act: Act) -> CycleRecord:
-        """A person's clean-up: at most ``limit`` backups, and where usage is at warning, no more than bring it under."""
+        """A person's clean-up: at most ``limit`` backups, under pressure no more than end it."""
 
         def clean(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
             goal = Goal.LOW if pressure.level is not Level.OK else None

@@ -19,7 +19,7 @@ __all__ = ["Survey", "handle_of", "open_directory", "open_root", "remove_tree", 
 
 ShouldStop = Callable[[], bool]
 _PACE = 256  # entries between two questions whether to stop
-_RETRIES = 100  # directories met again not empty, or entries swapped, before a writer is said to be at work
+_RETRIES = 100  # directories found not empty again, before a writer is said to be at work
 _SWAPPED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
 
 
@@ -200,7 +200,6 @@ class _Removal:
 
     def _leave(self) -> None:
         name = self._descent.leave()
-        self._tick()
         if not self._rmdir(self._descent.level.fd, name):
             self._descent.level.pending.push(name)
 
