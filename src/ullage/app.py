@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from ullage.catalog.catalog import Catalog
 from ullage.config.load import find_settings, load
-from ullage.engine.cycle import Engine
+from ullage.engine.believe import clock_fault
 from ullage.errors import UsageError
 from ullage.model.settings import Settings
 from ullage.model.units import printable
-from ullage.notify.notifier import OutboxNotifier
-from ullage.notify.outbox import Delivery, deliver_due
 from ullage.sources.roots import Expected
 from ullage.sources.site import DirectorySite
 from ullage.system.clock import SystemClock
 from ullage.system.guard import Guard
+
+if TYPE_CHECKING:
+    from ullage.engine.cycle import Engine
+    from ullage.notify.outbox import Delivery
 
 
 class App:
@@ -29,9 +32,19 @@ class App:
         self.catalog = catalog
         self.clock = SystemClock()
         self._guard = Guard()
-        self.notifier = OutboxNotifier(catalog, self.clock)
-        self.engine = Engine(catalog, self.clock, self.notifier)
         self.sites = self._sites(settings)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Cycles and acts; made when first asked for, for ``status`` needs none."""
+        from ullage.engine.cycle import Engine
+        from ullage.notify.notifier import OutboxNotifier
+
+        return Engine(self.catalog, self.clock, OutboxNotifier(self.catalog, self.clock))
+
+    def clock_fault(self) -> str | None:
+        """Why the wall clock is not believed; None where it is."""
+        return clock_fault(self.catalog, self.clock)
 
     def chosen(self, name: str | None) -> list[DirectorySite]:
         """The store of that name, or all of them. Raises UsageError naming those there are."""
@@ -50,6 +63,8 @@ class App:
 
     def deliver(self) -> list[Delivery]:
         """What became of every alert that was due."""
+        from ullage.notify.outbox import deliver_due
+
         alerts = {name: site.settings.alerts for name, site in self.sites.items()}
         return deliver_due(self.catalog, alerts, now=self.clock.now())
 

@@ -163,9 +163,15 @@ class OpenStore(Protocol):
     """A store whose identity was verified, and whose roots are held open meanwhile."""
 
     settings: StoreSettings
-    gauge: Gauge
-    source: Source
-    reclaimer: Reclaimer
+
+    @property
+    def gauge(self) -> Gauge: ...
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def reclaimer(self) -> Reclaimer: ...
 
     def lock(self, wait: float) -> AbstractContextManager[None]:
         """The store to ourselves, before anything goes. Raises Busy naming who has it."""

@@ -65,14 +65,14 @@ def test_a_higher_trigger_defers_for_300_seconds(ago: float, waits: bool) -> Non
 
 def test_an_attempt_that_holds_the_backup_defers_however_old_it_is() -> None:
     prior = Prior(trigger=Trigger.USER, at=0.0, holding=True)
-    assert deferral(Trigger.DISK_SPACE, [prior], now=1e6) == "deferred: USER holds it now and goes before DISK_SPACE"
+    assert deferral(Trigger.DISK_SPACE, [prior], now=1e6) == "USER holds it now and goes before DISK_SPACE"
     assert deferral(Trigger.USER, [prior], now=1e6) is None
 
 
 def test_the_deferral_names_the_highest_that_counts_and_when_it_acted() -> None:
     old = Prior(trigger=Trigger.USER, at=0.0)
     recent = Prior(trigger=Trigger.DISK_SPACE, at=960.0)
-    expected = "deferred: DISK_SPACE acted on it 40 s ago and goes before TIME_BASED"
+    expected = "DISK_SPACE acted on it 40 s ago and goes before TIME_BASED"
     assert deferral(Trigger.TIME_BASED, [recent, old], now=1000.0) == expected
 
 

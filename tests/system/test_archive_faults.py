@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import signal
-import stat
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from io import BytesIO
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,7 +17,7 @@ from msgspec.structs import replace
 from tests.conftest import LoopDisks
 from tests.system.workshop import MIB, Workshop, opened, overwrite_quietly, small_backup
 from ullage.errors import ArchiveError, Interrupted, NoRoom
-from ullage.system.archives import Contents, extract_archive, list_archive, verify_archive, write_archive
+from ullage.system.archives import extract_archive, list_archive, verify_archive, write_archive
 
 
 @pytest.fixture
@@ -106,7 +102,7 @@ def test_who_watches_the_room_can_end_it(workshop: Workshop) -> None:
 
     with pytest.raises(NoRoom, match="watermark"):
         write_archive(workshop.store_fd, "daily-20260101", workshop.part_fd, room=room)
-    assert 4 * MIB <= told[0] <= told[1] - 4 * MIB <= 12 * MIB
+    assert 4 * MIB <= told[0] <= told[1] - 4 * MIB <= 8 * MIB
     assert not children()
 
 
@@ -124,12 +120,13 @@ def test_a_part_that_cannot_be_written_is_an_error(workshop: Workshop) -> None:
 def test_a_tar_that_is_killed_leaves_no_archive(workshop: Workshop) -> None:
     (small_backup(workshop) / "big").write_bytes(os.urandom(24 * MIB))
 
-    def kill(_written: int) -> None:
+    def kill() -> bool:
         for pid in children():
             os.kill(pid, signal.SIGKILL)
+        return False
 
     with pytest.raises(ArchiveError, match="tar was killed by signal 9"):
-        write_archive(workshop.store_fd, "daily-20260101", workshop.part_fd, room=kill)
+        write_archive(workshop.store_fd, "daily-20260101", workshop.part_fd, should_stop=kill)
     with pytest.raises(ArchiveError, match="cannot be trusted"):
         list_archive(workshop.part_fd)
 
@@ -175,9 +172,10 @@ def test_tar_does_not_outlive_a_killed_ullage(workshop: Workshop) -> None:
     (small_backup(workshop) / "big").write_bytes(os.urandom(24 * MIB))
     script = (
         "import os, sys; from ullage.system.archives import write_archive\n"
-        "def tell(written): print(open('/proc/thread-self/children').read(), flush=True); sys.stdin.read()\n"
+        "calls = iter(range(1000))\n"
+        "def wait(): print(open('/proc/thread-self/children').read(), flush=True); sys.stdin.read()\n"
         f"store = os.open({str(workshop.store)!r}, os.O_RDONLY); part = os.open({str(workshop.archive)!r}, os.O_RDWR)\n"
-        "write_archive(store, 'daily-20260101', part, room=tell)"
+        "write_archive(store, 'daily-20260101', part, should_stop=lambda: next(calls) == 20 and wait())"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as ullage:
         assert ullage.stdout
@@ -214,98 +212,6 @@ def test_no_room_where_it_is_extracted(workshop: Workshop, loop_disk: LoopDisks)
     with opened(disk.path) as destination, pytest.raises(NoRoom, match="No space left on device"):
         extract_archive(workshop.part_fd, destination)
     assert not children()
-
-
-# The seed's archives, and evil ones
-
-
-@pytest.mark.parametrize(("arguments", "top"), [(["-C", "store", "b"], "b"), (["-C", "store/b", "."], None)])
-def test_the_archives_of_the_seed_are_listed_and_extracted(
-    workshop: Workshop, arguments: list[str], top: str | None
-) -> None:
-    backup = small_backup(workshop, "b")
-    backup.chmod(0o2750)
-    (backup / ("long " * 40)).write_text("GNU's own header for long names")
-    archive = workshop.archive.with_name("b.tar.gz")
-    subprocess.run(["tar", "-czf", str(archive), *arguments], cwd=workshop.store.parent, check=True)
-    with opened(archive) as fd:
-        contents = list_archive(fd)
-        extract_archive(fd, workshop.out_fd)
-    assert contents == Contents(top=top, entries=5, size_bytes=100_000 + 10 + 31)
-    extracted = workshop.out / (top or ".")
-    assert stat.S_IMODE(extracted.stat().st_mode) == 0o2750
-    assert (extracted / "sub" / "data").read_bytes() == (backup / "sub" / "data").read_bytes()
-
-
-def evil(*entries: tuple[str, bytes, str]) -> bytes:
-    """A ``.tar.gz`` of members (name, type, link target), each file with the content ``evil``."""
-    packed = BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, kind, target in (("b", tarfile.DIRTYPE, ""), *entries):
-            member = tarfile.TarInfo(name)
-            member.type, member.linkname, member.mode = kind, target, 0o755
-            member.size = 4 if kind == tarfile.REGTYPE else 0
-            archive.addfile(member, BytesIO(b"evil"))
-    return packed.getvalue()
-
-
-FILE, LINK, SYMLINK, DIRECTORY = tarfile.REGTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE
-
-
-@pytest.mark.parametrize(
-    "entries",
-    [
-        [("../victim", FILE, "")],
-        [("b/../../victim", FILE, "")],
-        [("{outside}/victim", FILE, "")],
-        [("b/x", SYMLINK, "{outside}"), ("b/x/victim", FILE, "")],
-        [("b/x", SYMLINK, "../.."), ("b/x/victim", FILE, "")],
-        [("b/x", SYMLINK, "{outside}/victim"), ("b/x", FILE, "")],
-        [("b/x", SYMLINK, ".."), ("b/y", SYMLINK, "x/.."), ("b/y/victim", FILE, "")],
-        [("b/x", SYMLINK, "{outside}"), ("b/x", DIRECTORY, ""), ("b/x/victim", FILE, "")],
-        [("b/x", LINK, "{outside}/victim"), ("b/x", FILE, "")],
-        [("b/x", LINK, "../victim"), ("b/x", FILE, "")],
-        [("b/x", SYMLINK, "{outside}/victim"), ("b/y", LINK, "b/x"), ("b/y", FILE, "")],
-    ],
-)
-def test_an_evil_archive_writes_nothing_outside(workshop: Workshop, entries: list[tuple[str, bytes, str]]) -> None:
-    outside = workshop.out.parent
-    victim = outside / "victim"
-    victim.write_text("good")
-    filled = [(name.format(outside=outside), kind, target.format(outside=outside)) for name, kind, target in entries]
-    os.pwrite(workshop.part_fd, evil(*filled), 0)
-    before = sorted(path for path in outside.rglob("*") if workshop.out not in path.parents)
-    with suppress(ArchiveError):  # refused, or tar did not do all of it: both are well
-        extract_archive(workshop.part_fd, workshop.out_fd)
-    assert sorted(path for path in outside.rglob("*") if workshop.out not in path.parents) == before
-    assert victim.read_text() == "good"
-    assert victim.stat().st_nlink == 1
-
-
-@pytest.mark.parametrize(
-    ("entries", "why"),
-    [
-        ([("/b/x", FILE, "")], "leads out"),
-        ([("b/../x", FILE, "")], "leads out"),
-        ([("b/x", LINK, "/etc/passwd")], "leads out"),
-        ([("b/x", LINK, "b/../../y")], "leads out"),
-        ([("c/x", FILE, "")], "more than one directory"),
-        ([("x", FILE, "")], "is no directory"),
-        ([("b/x", tarfile.CONTTYPE + b"", ""), ("b/y", b"M", "")], "of a kind"),
-    ],
-)
-def test_a_listing_refuses_what_no_backup_holds(
-    workshop: Workshop, entries: list[tuple[str, bytes, str]], why: str
-) -> None:
-    os.pwrite(workshop.part_fd, evil(*entries), 0)
-    with pytest.raises(ArchiveError, match=why):
-        list_archive(workshop.part_fd)
-
-
-def test_an_archive_of_nothing_is_refused(workshop: Workshop) -> None:
-    os.pwrite(workshop.part_fd, gzip.compress(bytes(10240)), 0)
-    with pytest.raises(ArchiveError, match="it is empty"):
-        list_archive(workshop.part_fd)
 
 
 def children() -> list[int]:

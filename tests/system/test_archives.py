@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -106,7 +106,9 @@ def test_each_link_to_a_fifo_becomes_a_fifo(workshop: Workshop) -> None:
     assert (workshop.out / "b" / "too").is_fifo()
 
 
-def make_deep(top: Path, name: str, depth: int) -> None:
+@contextmanager
+def deep(top: Path, name: str, depth: int) -> Iterator[None]:
+    """So many directories in one another; gone afterwards, for pytest's own clean-up would recurse too deep."""
     top.mkdir()
     fd = os.open(top, os.O_RDONLY)
     for _ in range(depth):
@@ -115,19 +117,21 @@ def make_deep(top: Path, name: str, depth: int) -> None:
         os.close(fd)
         fd = below
     os.close(fd)
+    yield
+    subprocess.run(["rm", "-rf", str(top)], check=True)
 
 
 def test_a_path_that_tar_could_not_extract_again_is_refused(workshop: Workshop) -> None:
-    make_deep(workshop.store / "b", "d" * 250, 17)
-    with pytest.raises(ArchiveError, match="tar can extract none above 4095"):
+    too_deep = deep(workshop.store / "b", "d" * 250, 17)
+    with too_deep, pytest.raises(ArchiveError, match="tar can extract none above 4095"):
         workshop.look("b")
 
 
 def test_a_deep_tree_needs_few_descriptors(workshop: Workshop) -> None:
-    make_deep(workshop.store / "b", "d", 1900)
-    before = workshop.look("b")
-    assert before.entries == 1901
-    verify_archive(workshop.part_fd, workshop.write("b"), before, "b")
+    with deep(workshop.store / "b", "d", 1900):
+        before = workshop.look("b")
+        assert before.entries == 1901
+        verify_archive(workshop.part_fd, workshop.write("b"), before, "b")
 
 
 @pytest.mark.root
@@ -176,11 +180,12 @@ def test_a_file_that_grows_while_tar_reads_it_is_a_change(workshop: Workshop) ->
     backup = small_backup(workshop)
     (backup / "log").write_bytes(os.urandom(24 * MIB))
 
-    def grow(_written: int) -> None:
+    def grow() -> bool:
         with (backup / "log").open("ab") as log:
             log.write(b"one more line\n")
+        return False
 
     with pytest.raises(Changed, match="it changed while it was read"):
-        write_archive(workshop.store_fd, backup.name, workshop.part_fd, room=grow)
+        write_archive(workshop.store_fd, backup.name, workshop.part_fd, should_stop=grow)
     with pytest.raises(ArchiveError):
         list_archive(workshop.part_fd)

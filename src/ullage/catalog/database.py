@@ -195,17 +195,9 @@ class Database:
     def _move_aside(self) -> str:
         aside = f"{self._path}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
         for suffix in ("-journal", ""):  # the database last: with it gone, nothing would be moved after a kill
-            try:
-                self._move(suffix, aside)
-            except OSError:  # btrfs without room for metadata cannot even rename
-                if not self.give_up_reserve():
-                    raise
-                self._move(suffix, aside)
+            with suppress(FileNotFoundError):
+                os.rename(f"{self._path}{suffix}", f"{aside}{suffix}")
         return aside
-
-    def _move(self, suffix: str, aside: str) -> None:
-        with suppress(FileNotFoundError):
-            os.rename(f"{self._path}{suffix}", f"{aside}{suffix}")
 
     def _explained(self, error: sqlite3.Error | OSError) -> CatalogError:
         advice = _ADVICE.get(_code(error), "look at the directory's owner, mode and filesystem")

@@ -16,7 +16,7 @@ def clock(context: click.Context) -> None:
     """Show whether the clock is believed; ages, and so deletions, depend on it."""
     if context.invoked_subcommand is None:
         with application() as app:
-            _print(app.engine.clock_fault(), app.clock.now())
+            _print(app.clock_fault(), app.clock.now())
 
 
 @clock.command()
@@ -29,13 +29,13 @@ def accept(dry_run: bool, yes: bool) -> None:
 
     with application() as app:
         now = app.clock.now()
-        fault = app.engine.clock_fault()
+        fault = app.clock_fault()
         if fault is not None and not dry_run:
             confirm(f"It is {rfc3339(now)}. Is that right?", yes=yes)
             app.catalog.set_clock_mark(app.clock.mark())
             for site in app.chosen(None):
                 forget_clock_notice(app.catalog, site.settings.name)
-        _print(fault if dry_run else app.engine.clock_fault(), now)
+        _print(fault if dry_run else app.clock_fault(), now)
 
 
 def _print(fault: str | None, now: float) -> None:

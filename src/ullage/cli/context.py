@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
@@ -15,13 +14,13 @@ from ullage.errors import Refused
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass
 class Common:
     """The options that may stand anywhere."""
 
-    config: str | None = None
-    store: str | None = None
-    json: bool = False
+    def __init__(self) -> None:
+        self.config: str | None = None
+        self.store: str | None = None
+        self.json = False
 
 
 def common_options(command: F) -> F:

@@ -42,7 +42,7 @@ def _general(app: Any) -> Iterator[Finding]:
 
     yield from (("fault", fault) for fault in check_paths(app.settings, os.environ))
     yield from (("warning", line) for line in [*contradictions(app.settings), *warnings(app.settings)])
-    clock = app.engine.clock_fault()
+    clock = app.clock_fault()
     yield ("fault", f"{clock} (ullage clock accept)") if clock else ("ok", "the clock is believed")
     if app.catalog.recovered_from:
         yield "fault", f"the catalog was corrupt and is kept as {app.catalog.recovered_from}; run: ullage init"

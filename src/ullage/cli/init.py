@@ -102,7 +102,7 @@ def _register(settings: Any, *, reregister: bool, dry_run: bool, written: str | 
                 continue
             try:
                 new = register(store, app.catalog, now=app.clock.now(), again=reregister)
-                app.engine.clock_fault()
+                app.clock_fault()
                 with site.open() as opened:
                     opened.gauge.restore_ballast()
                     count = len(opened.source.backups())

@@ -25,7 +25,7 @@ def status() -> None:
     """Show the daemon and each store: usage, level, watermarks, backups by state, the last checks."""
     with application() as app:
         stores = [_store(app, site) for site in app.chosen(common().store)]
-        document = {"daemon": daemon(app.settings.state_dir), "clock": app.engine.clock_fault(), "stores": stores}
+        document = {"daemon": daemon(app.settings.state_dir), "clock": app.clock_fault(), "stores": stores}
     if common().json:
         print_json(document)
     else:

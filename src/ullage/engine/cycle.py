@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ullage.engine.believe import clock_fault
 from ullage.engine.reclaim import Reclaim
 from ullage.engine.recover import recover
 from ullage.errors import Refused, UllageError
@@ -19,7 +20,6 @@ from ullage.model.words import CleanupLevel, Level, Result, Trigger
 from ullage.policy import respond
 from ullage.policy.alerting import AlertState, alert_due
 from ullage.policy.assess import Goal, archive_pressed, assess, reached, shown_percent, usage_of
-from ullage.policy.clock import check_clock
 from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
 
 CLOCK = "\0clock"
@@ -81,11 +81,7 @@ class Engine:
 
     def clock_fault(self) -> str | None:
         """Why the wall clock is not believed; None where it is. The mark that is trusted moves on."""
-        before = self._catalog.clock_mark()
-        verdict = check_clock(before, self._clock.mark())
-        if verdict.ok and verdict.mark != before:
-            self._catalog.set_clock_mark(verdict.mark)
-        return None if verdict.ok else verdict.reason
+        return clock_fault(self._catalog, self._clock)
 
     @contextmanager
     def working(self, site: Site, act: Act, trigger: Trigger, *, alone: bool = True) -> Iterator[Reclaim]:

@@ -7,8 +7,8 @@ row that ``recover`` settles.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
+from uuid import uuid4
 
 from msgspec.structs import replace
 
@@ -139,7 +139,7 @@ class Executor:
 
 def new_token() -> str:
     """A short name that nothing else has, for the trash and for part files."""
-    return secrets.token_hex(8)
+    return uuid4().hex[:16]
 
 
 def describe(error: BaseException) -> str:

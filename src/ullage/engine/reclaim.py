@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -50,7 +51,7 @@ class Reclaim:
         self._executor = Executor(opened, catalog, clock, stop)
         self._fruitless = 0
         self._acted = 0
-        self._planned_gain = 0
+        self._planned = (0, 0)
         self._gone: set[str] = set()
         self._load()
 
@@ -217,18 +218,15 @@ class Reclaim:
         if goal is None:
             return False
         if self._dry_run:
-            missing, _ = assess.missing(goal, self._first_reading(), self._store.watermarks)
-            usage = assess.assess(self._first_reading(), self._store.watermarks).usage
-            return usage is not None and (
-                assess.reached(goal, usage, self._store.watermarks) or 0 < missing <= self._planned_gain
-            )
+            size, inodes = assess.missing(goal, self._first_reading, self._store.watermarks)
+            return self._planned[0] >= size and self._planned[1] >= inodes
         pressure = assess.assess(self.reading, self._store.watermarks)
         return pressure.usage is None or assess.reached(goal, pressure.usage, self._store.watermarks)
 
+    @cached_property
     def _first_reading(self) -> Reading:
-        if not hasattr(self, "_planned_from"):
-            self._planned_from = self.reading
-        return self._planned_from
+        """What a plan starts from."""
+        return self.reading
 
     def _stopping(self) -> bool:
         return self._stop is not None and self._stop()
@@ -278,7 +276,7 @@ class Reclaim:
             self._store.archive.ratio_estimate if op.action is Action.ARCHIVE and self.reading.same_filesystem else 0
         )
         gain = int(backup.reclaimable_bytes - ratio * backup.size_bytes)
-        self._planned_gain += gain
+        self._planned = (self._planned[0] + gain, self._planned[1] + backup.inodes)
         self._acted += 1
         return replace(op, result=Result.PLANNED, predicted_bytes=gain, reclaimed_bytes=gain)
 

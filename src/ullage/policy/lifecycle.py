@@ -54,8 +54,8 @@ def deferral(trigger: Trigger, others: Sequence[Prior], *, now: float) -> str | 
     higher = [o for o in others if o.trigger.value > trigger.value]
     for other in sorted(higher, key=lambda o: (-o.trigger.value, -o.at)):
         if other.holding:
-            return f"deferred: {other.trigger.name} holds it now and goes before {trigger.name}"
+            return f"{other.trigger.name} holds it now and goes before {trigger.name}"
         if abs(now - other.at) <= DEFERRAL_SECONDS:
             ago = format_age(max(0.0, now - other.at))
-            return f"deferred: {other.trigger.name} acted on it {ago} ago and goes before {trigger.name}"
+            return f"{other.trigger.name} acted on it {ago} ago and goes before {trigger.name}"
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import time
@@ -30,7 +29,9 @@ def _file_name(backup_id: str) -> str:
     raw = os.fsencode(backup_id)
     if len(raw) + len(SUFFIXES[0]) <= _NAME_MAX:
         return backup_id + SUFFIXES[0]
-    return os.fsdecode(raw[:_KEPT]) + "~" + hashlib.sha256(raw).hexdigest()[:16] + SUFFIXES[0]
+    from hashlib import sha256  # not at the top: it loads OpenSSL, and hardly any name is so long
+
+    return os.fsdecode(raw[:_KEPT]) + "~" + sha256(raw).hexdigest()[:16] + SUFFIXES[0]
 
 
 def find(archive_fd: int, ids: dict[str, str]) -> list[Archive]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import suppress
 
@@ -70,7 +69,9 @@ def _one(fd: int, name: str) -> Pin:
 
 
 def _name(backup_id: str) -> str:
-    return "p-" + hashlib.sha256(os.fsencode(backup_id)).hexdigest()
+    from hashlib import sha256  # not at the top: it loads OpenSSL, and only pinning needs it
+
+    return "p-" + sha256(os.fsencode(backup_id)).hexdigest()
 
 
 class _Directory:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ullage.errors import UllageError, Unavailable
 from ullage.model.readings import Reading, Space
 from ullage.model.settings import StoreSettings
 from ullage.ports import Clock
-from ullage.sources.reclaimer import TreeReclaimer
 from ullage.sources.roots import Expected, Roots, open_roots
 from ullage.sources.states import Remembering, StateSource
 from ullage.system import ballast, gauge, tree
 from ullage.system.guard import Guard
 from ullage.system.identity import open_private
 from ullage.system.locks import FileLock
+
+if TYPE_CHECKING:
+    from ullage.sources.reclaimer import TreeReclaimer
 
 _SETTLE = 5.0
 """Seconds that space handed back in the background is waited for at most."""
@@ -96,9 +100,15 @@ class OpenDirectoryStore:
     def __init__(self, settings: StoreSettings, roots: Roots, catalog: Remembering, clock: Clock) -> None:
         self.settings = settings
         self.source = StateSource(settings.name, roots, catalog, clock)
-        self.reclaimer = TreeReclaimer(roots)
         self.gauge = StoreGauge(settings, roots, self.source.allocated, clock)
         self._roots = roots
+
+    @cached_property
+    def reclaimer(self) -> TreeReclaimer:
+        """Made when first asked for: archives load much that a look does not need."""
+        from ullage.sources.reclaimer import TreeReclaimer
+
+        return TreeReclaimer(self._roots)
 
     @contextmanager
     def lock(self, wait: float) -> Iterator[None]:

@@ -25,6 +25,7 @@ from ullage.model.words import LIVE_STATES, State
 from ullage.ports import Clock, Stop
 from ullage.sources import archived, pins
 from ullage.sources.roots import Roots
+from ullage.sources.signature import Signature, decoded, signature
 from ullage.system import files, locks, processes, tree
 
 PRIVATE = ".ullage"
@@ -34,7 +35,6 @@ TIMES = {
     State.CONFIRMED: ".confirmed_at",
     State.CLEANABLE: ".cleanable_since",
 }
-_OWN = (".state", *TIMES.values(), ".lock")
 _LATEST = 1 << 40
 """A time in seconds beyond any real one (the year 36812): larger numbers are not times."""
 _LOOK_AGAIN = {State.CREATED: 600.0, State.PENDING: 600.0}
@@ -72,10 +72,10 @@ class StateSource:
             seen = self._seen(name, known.pop(name, None))
             if seen is None:
                 continue
-            fresh, backup, signature = seen
+            fresh, backup, sign = seen
             if fresh is not None:
                 changed.append(fresh)
-            found.append(replace(backup, pinned=name in pinned, busy=backup.busy or uses.of(name, signature)))
+            found.append(replace(backup, pinned=name in pinned, busy=backup.busy or uses.of(name, sign)))
         if changed or known:
             self._catalog.remember(self._store, changed, list(known))
         return found
@@ -165,29 +165,28 @@ class StateSource:
         with os.scandir(self._roots.backup_fd) as entries:
             return sorted(e.name for e in entries if e.name != PRIVATE and e.is_dir(follow_symlinks=False))
 
-    def _seen(self, name: str, known: Known | None) -> tuple[Known | None, Backup, tuple[int, ...]] | None:
+    def _seen(self, name: str, known: Known | None) -> tuple[Known | None, Backup, Signature] | None:
         """(what to remember, the backup, its signature); the first is None where the memory still holds."""
-        signature = _signature(self._roots.backup_fd, name)
-        if signature is None:
+        before = None if known is None else decoded(known.signature)
+        sign = signature(self._roots.backup_fd, name, before)
+        if sign is None:
             return None
-        encoded = repr(signature).encode()
-        if known is not None and known.signature == encoded:
+        if known is not None and sign == before:
             backup = replace(_DECODE(known.facts), id=name)
-            if self._still_good(known, backup, signature):
-                return None, backup, signature
+            if self._still_good(known, backup, sign):
+                return None, backup, sign
         found = self._look(name)
         if found is None:
             return None
         facts = _ENCODE(replace(found, id=""))  # a name need not be UTF-8, and stands beside
-        fresh = Known(backup_id=name, signature=encoded, facts=facts, walked_at=self._clock.now())
-        return (None if found.busy else fresh), found, signature
+        fresh = Known(backup_id=name, signature=sign.encoded(), facts=facts, walked_at=self._clock.now())
+        return (None if found.busy else fresh), found, sign
 
-    def _still_good(self, known: Known, backup: Backup, signature: tuple[int, ...]) -> bool:
+    def _still_good(self, known: Known, backup: Backup, sign: Signature) -> bool:
         age = self._clock.now() - known.walked_at
         longest = _LOOK_AGAIN.get(backup.state, _LOOK_AGAIN_OTHERS) if backup.state else 600.0
-        spread = 0.5 + (signature[0] % 512) / 1024  # so that a store walked at once is not walked at once again
-        settled = known.walked_at - max(signature[1:3]) / 1e9 > _TICK
-        return settled and 0 <= age < longest * spread
+        spread = 0.5 + (sign.parts[0] % 512) / 1024  # so that a store walked at once is not walked at once again
+        return known.walked_at - sign.changed_at > _TICK and 0 <= age < longest * spread
 
     def _look(self, name: str) -> Backup | None:
         try:
@@ -252,33 +251,12 @@ class _Uses:
             if path.startswith(root)
         }
 
-    def of(self, name: str, signature: tuple[int, ...]) -> str | None:
+    def of(self, name: str, sign: Signature) -> str | None:
         if name in self._writing:
             return "a process has a file in it open for writing"
-        if self._locked and not self._locked.isdisjoint((signature[0], signature[3])):
+        if self._locked and not self._locked.isdisjoint(sign.inodes):
             return "it is locked (flock)"
         return None
-
-
-def _signature(root_fd: int, name: str) -> tuple[int, ...] | None:
-    """Inode and times of the directory, of its ``.lock`` and of every file that ullage reads; None: not a backup."""
-    try:
-        top = os.stat(name, dir_fd=root_fd, follow_symlinks=False)
-    except OSError:
-        return None
-    parts = [top.st_ino, top.st_mtime_ns, top.st_ctime_ns, 0]
-    for own in _OWN:
-        try:
-            one = os.stat(f"{name}/{own}", dir_fd=root_fd, follow_symlinks=False)
-        except OSError:
-            if own == ".state":
-                return None
-            continue
-        if own == ".lock":
-            parts[3] = one.st_ino
-        parts += (one.st_ino, one.st_ctime_ns, one.st_size)
-        parts[2] = max(parts[2], one.st_ctime_ns)
-    return tuple(parts)
 
 
 def _has_state(root_fd: int, name: str, *, follow: bool = False) -> bool:

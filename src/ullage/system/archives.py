@@ -177,11 +177,14 @@ class _Part:
 
     def write(self, data: bytes) -> None:
         """Appends all of it. Raises NoRoom, ArchiveError."""
-        rest = memoryview(data)
+        rest = memoryview(data)  # the compressor hands over what several of its jobs made, many MiB at once
         while rest:
-            count = self._tried(os.write, self._fd, rest)
+            count = self._tried(os.write, self._fd, rest[:_ROOM_EVERY])
             rest = rest[count:]
             self.written += count
+            self._ask()
+
+    def _ask(self) -> None:
         if self._room and self.written - self._asked >= _ROOM_EVERY:
             self._asked = self.written
             self._room(self.written)

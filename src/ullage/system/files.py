@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -116,7 +115,7 @@ def _times_kept(dir_fd: int, keep: bool) -> Iterator[None]:
 
 
 def _replace(dir_fd: int, name: str, data: bytes, mode: int, like: os.stat_result | None) -> None:
-    temporary = f".ullage-{secrets.token_hex(8)}"
+    temporary = f".ullage-{os.urandom(8).hex()}"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
     try:
         try:

@@ -9,7 +9,6 @@ import ctypes
 import errno
 import fcntl
 import os
-import platform
 import struct
 import uuid
 from collections.abc import Callable
@@ -75,8 +74,8 @@ def rename_noreplace(src_fd: int, src: str, dst_fd: int, dst: str) -> None:
     )
     if hasattr(_libc, "renameat2"):
         _call(_libc.renameat2, src, *arguments)
-    elif platform.machine() in _SYS_RENAMEAT2:
-        _call(_libc.syscall, src, ctypes.c_long(_SYS_RENAMEAT2[platform.machine()]), *arguments)
+    elif os.uname().machine in _SYS_RENAMEAT2:
+        _call(_libc.syscall, src, ctypes.c_long(_SYS_RENAMEAT2[os.uname().machine]), *arguments)
     else:
         raise OSError(errno.EINVAL, "no renameat2 on this machine", src)
 

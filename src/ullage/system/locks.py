@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
 import stat
 import time
 from pathlib import Path
@@ -144,7 +143,7 @@ def _flock(descriptor: int) -> bool:
 
 def _write_note(descriptor: int, note: str) -> None:
     """Nothing; the file says who holds it, where there is room for that. The lock does not depend on it."""
-    line = printable(f"process {os.getpid()} on {socket.gethostname()} ({note})").encode()[: _NOTE_BYTES - 1]
+    line = printable(f"process {os.getpid()} on {os.uname().nodename} ({note})").encode()[: _NOTE_BYTES - 1]
     try:
         os.pwrite(descriptor, line.ljust(_NOTE_BYTES - 1) + b"\n", 0)
     except OSError:

@@ -96,8 +96,8 @@ def remove_tree(
     """How many entries went, the directory itself included; what was missing already does not count.
 
     The names in ``first`` go before all others, durably: what is half gone never looks whole. The directory itself goes
-    last, and only then ``parent_fd`` is synced. Constant descriptors and memory, whatever the depth. Raises Changed
-    (missing, or not the directory that ``handle`` names: nothing is touched), Refused (a mount, an immutable entry, no
+    last, and only then ``parent_fd`` is synced. Descriptors are constant, memory but for names of directories. Raises
+    Changed (missing, or not what ``handle`` names: nothing is touched), Refused (a mount, an immutable entry, no
     permission, a writer that keeps adding), Interrupted, Unavailable; what is left then may be removed later.
     """
     try:

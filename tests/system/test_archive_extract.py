@@ -1,0 +1,116 @@
+"""Listing and extracting what others packed: the seed's archives, and evil ones (SPEC.md 7.2)."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from tests.system.workshop import Workshop, opened, small_backup
+from ullage.errors import ArchiveError
+from ullage.system.archives import Contents, extract_archive, list_archive
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Iterator[Workshop]:
+    with ExitStack() as stack:
+        yield Workshop(tmp_path, stack)
+
+
+@pytest.mark.parametrize(("arguments", "top"), [(["-C", "store", "b"], "b"), (["-C", "store/b", "."], None)])
+def test_the_archives_of_the_seed_are_listed_and_extracted(
+    workshop: Workshop, arguments: list[str], top: str | None
+) -> None:
+    backup = small_backup(workshop, "b")
+    backup.chmod(0o2750)
+    (backup / ("long " * 40)).write_text("GNU's own header for long names")
+    archive = workshop.archive.with_name("b.tar.gz")
+    subprocess.run(["tar", "-czf", str(archive), *arguments], cwd=workshop.store.parent, check=True)
+    with opened(archive) as fd:
+        contents = list_archive(fd)
+        extract_archive(fd, workshop.out_fd)
+    stream = blake3(gzip.decompress(archive.read_bytes())).hexdigest()
+    assert contents == Contents(top=top, entries=5, size_bytes=100_000 + 10 + 31, stream_digest=stream)
+    extracted = workshop.out / (top or ".")
+    assert stat.S_IMODE(extracted.stat().st_mode) == 0o2750
+    assert (extracted / "sub" / "data").read_bytes() == (backup / "sub" / "data").read_bytes()
+
+
+def evil(*entries: tuple[str, bytes, str]) -> bytes:
+    """A ``.tar.gz`` of members (name, type, link target), each file with the content ``evil``."""
+    packed = BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, kind, target in (("b", tarfile.DIRTYPE, ""), *entries):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname, member.mode = kind, target, 0o755
+            member.size = 4 if kind == tarfile.REGTYPE else 0
+            archive.addfile(member, BytesIO(b"evil"))
+    return packed.getvalue()
+
+
+FILE, LINK, SYMLINK, DIRECTORY = tarfile.REGTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [("../victim", FILE, "")],
+        [("b/../../victim", FILE, "")],
+        [("{outside}/victim", FILE, "")],
+        [("b/x", SYMLINK, "{outside}"), ("b/x/victim", FILE, "")],
+        [("b/x", SYMLINK, "../.."), ("b/x/victim", FILE, "")],
+        [("b/x", SYMLINK, "{outside}/victim"), ("b/x", FILE, "")],
+        [("b/x", SYMLINK, ".."), ("b/y", SYMLINK, "x/.."), ("b/y/victim", FILE, "")],
+        [("b/x", SYMLINK, "{outside}"), ("b/x", DIRECTORY, ""), ("b/x/victim", FILE, "")],
+        [("b/x", LINK, "{outside}/victim"), ("b/x", FILE, "")],
+        [("b/x", LINK, "../victim"), ("b/x", FILE, "")],
+        [("b/x", SYMLINK, "{outside}/victim"), ("b/y", LINK, "b/x"), ("b/y", FILE, "")],
+    ],
+)
+def test_an_evil_archive_writes_nothing_outside(workshop: Workshop, entries: list[tuple[str, bytes, str]]) -> None:
+    outside = workshop.out.parent
+    victim = outside / "victim"
+    victim.write_text("good")
+    filled = [(name.format(outside=outside), kind, target.format(outside=outside)) for name, kind, target in entries]
+    os.pwrite(workshop.part_fd, evil(*filled), 0)
+    before = sorted(path for path in outside.rglob("*") if workshop.out not in path.parents)
+    with suppress(ArchiveError):  # refused, or tar did not do all of it: both are well
+        extract_archive(workshop.part_fd, workshop.out_fd)
+    assert sorted(path for path in outside.rglob("*") if workshop.out not in path.parents) == before
+    assert victim.read_text() == "good"
+    assert victim.stat().st_nlink == 1
+
+
+@pytest.mark.parametrize(
+    ("entries", "why"),
+    [
+        ([("/b/x", FILE, "")], "leads out"),
+        ([("b/../x", FILE, "")], "leads out"),
+        ([("b/x", LINK, "/etc/passwd")], "leads out"),
+        ([("b/x", LINK, "b/../../y")], "leads out"),
+        ([("c/x", FILE, "")], "more than one directory"),
+        ([("x", FILE, "")], "is no directory"),
+        ([("b/x", tarfile.CONTTYPE + b"", ""), ("b/y", b"M", "")], "of a kind"),
+    ],
+)
+def test_a_listing_refuses_what_no_backup_holds(
+    workshop: Workshop, entries: list[tuple[str, bytes, str]], why: str
+) -> None:
+    os.pwrite(workshop.part_fd, evil(*entries), 0)
+    with pytest.raises(ArchiveError, match=why):
+        list_archive(workshop.part_fd)
+
+
+def test_an_archive_of_nothing_is_refused(workshop: Workshop) -> None:
+    os.pwrite(workshop.part_fd, gzip.compress(bytes(10240)), 0)
+    with pytest.raises(ArchiveError, match="it is empty"):
+        list_archive(workshop.part_fd)
