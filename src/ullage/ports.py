@@ -28,6 +28,10 @@ class Clock(Protocol):
         """Seconds that never jump."""
         ...
 
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
     def mark(self) -> ClockMark:
         """Wall clock, boot and time since boot, read together."""
         ...

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from threading import Thread
 
@@ -179,8 +180,9 @@ def test_a_closed_catalog_says_so(tmp_path: Path) -> None:
         catalog.begin(operation())
 
 
-def _begin_many(state: str, name: str, count: int) -> None:
+def _begin_many(state: str, start: Barrier, name: str, count: int) -> None:
     with Catalog.open(state) as catalog:
+        start.wait()
         _begin_more(catalog, name, count)
 
 
@@ -192,10 +194,12 @@ def _begin_more(catalog: Catalog, name: str, count: int) -> None:
 
 def test_processes_and_threads_write_at_once_and_lose_nothing(tmp_path: Path) -> None:
     state = str(tmp_path / "state")
-    processes = [SPAWN.Process(target=_begin_many, args=(state, f"process-{n}", 40)) for n in range(2)]
+    start = SPAWN.Barrier(3)
+    processes = [SPAWN.Process(target=_begin_many, args=(state, start, f"process-{n}", 40)) for n in range(2)]
     for process in processes:
         process.start()
     with Catalog.open(state) as shared:
+        start.wait()
         threads = [Thread(target=_begin_more, args=(shared, f"thread-{n}", 40)) for n in range(3)]
         for thread in threads:
             thread.start()

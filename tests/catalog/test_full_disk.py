@@ -147,7 +147,9 @@ def test_when_the_free_pages_are_used_up_the_reserve_makes_room(loop_disk: LoopD
     with Catalog.open(str(disk.path / "state")) as catalog:
         _use_up(disk.path / "state" / "catalog.db")
         _fill(disk, "bytes")
-        _work(catalog, 30)
+        for _ in range(50):
+            catalog.enqueue(alert(body="x" * 40_000))
+        _work(catalog, 5)
         assert not list((disk.path / "state" / "reserve").iterdir())
 
 

@@ -158,7 +158,8 @@ class Engine:
         actions: list[Operation] = []
         try:
             with self.working(site, act, trigger) as reclaim:
-                actions.extend(run(reclaim))
+                for op in run(reclaim):  # one by one: what was done stays in the record when the next one fails
+                    actions.append(op)
         except (UllageError, OSError) as error:
             notes.append(str(error))
         if not act.dry_run:

@@ -26,6 +26,8 @@ FASTEST = 2e9
 DUTY = 9.0
 """A look that takes long (a capacity that is summed up) is followed by so many times its own duration of rest."""
 _PAUSE_AFTER_ERROR = 10.0
+_LONG = 30.0
+"""Seconds at one step (a large backup, or a filesystem that hangs) after which the store is looked at from outside."""
 
 
 class Watch(Thread):
@@ -33,7 +35,7 @@ class Watch(Thread):
 
     def __init__(self, site: Site, engine: Engine, clock: Clock, cycled: Callable[[CycleRecord], None]) -> None:
         super().__init__(name=f"store {site.settings.name}", daemon=True)
-        self._site = site
+        self.site = site
         self._engine = engine
         self._clock = clock
         self._cycled = cycled
@@ -50,23 +52,23 @@ class Watch(Thread):
 
     def reconfigure(self, site: Site) -> None:
         """From the next look on, watch it by these settings."""
-        self._site = site
+        self.site = site
 
     def run(self) -> None:
         while not self._ending.is_set():
             try:
                 pause = self.look()
             except (UllageError, OSError) as error:
-                log.error("store %s: %s", self._site.settings.name, error)
+                log.error("store %s: %s", self.site.settings.name, error)
                 pause = _PAUSE_AFTER_ERROR
             except Exception:
-                log.exception("store %s: a fault in ullage itself; trying again", self._site.settings.name)
+                log.exception("store %s: a fault in ullage itself; trying again", self.site.settings.name)
                 pause = _PAUSE_AFTER_ERROR
             self._ending.wait(pause)
 
     def look(self) -> float:
         """One look, and the cycle where one is due; the seconds until the next."""
-        site, began = self._site, self._clock.monotonic()
+        site, began = self.site, self._clock.monotonic()
         self.working_since = began
         try:
             reading = site.read()
@@ -87,7 +89,7 @@ class Watch(Thread):
     def _record_due(self, level: Level, now: float) -> bool:
         if self._recorded is None or self._recorded[1] is not level:
             return True
-        monitor = self._site.settings.monitor
+        monitor = self.site.settings.monitor
         every = monitor.emergency_interval if level is Level.EMERGENCY else monitor.interval
         return now - self._recorded[0] >= every - 0.001
 
@@ -128,6 +130,7 @@ class Daemon:
         self._mail = Event()
         self._lock = Lock()
         self._records: dict[str, CycleRecord] = {}
+        self._minded: dict[str, float] = {}
 
     def watch(self, sites: Sequence[Site]) -> None:
         """Watch these stores and no others; those that are watched already go on, by their new settings."""
@@ -152,6 +155,7 @@ class Daemon:
         """Until ``end`` is called: deliver alerts, and say every ``pulse`` seconds that we live."""
         Thread(target=self._deliveries, name="alerts", daemon=True).start()
         while not self._ending.wait(pulse):
+            self._mind()
             self._alive(self._status())
         for watch in self._watches.values():
             watch.end()
@@ -162,6 +166,20 @@ class Daemon:
         for watch in self._watches.values():
             watch.join(max(0.0, until - self._clock.monotonic()))
         return not any(watch.is_alive() for watch in self._watches.values())
+
+    def _mind(self) -> None:
+        """A watch that has been at one step for long may hang in the kernel: then its store is told unavailable."""
+        now = self._clock.monotonic()
+        for name, watch in self._watches.items():
+            since = watch.working_since
+            if since is None or now - max(since, self._minded.get(name, 0.0)) < _LONG:
+                continue
+            self._minded[name] = now
+            try:
+                if watch.site.read().fault is not None:
+                    self._noted(self._engine.cycle(watch.site, Act(), reclaim=False))
+            except UllageError as error:
+                log.error("store %s: %s", name, error)
 
     def _deliveries(self) -> None:
         while not self._ending.is_set():

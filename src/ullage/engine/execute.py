@@ -16,7 +16,11 @@ from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Ulla
 from ullage.model.backups import Archive, Backup, Operation
 from ullage.model.readings import Reading, Space
 from ullage.model.words import Phase, Result
+from ullage.policy.respond import fruitless
 from ullage.ports import Clock, Held, Journal, OpenStore, Stop
+
+_SAMPLE = 0.02
+"""Seconds over which the rate of a writer is measured, where a removal seems to have gained too little."""
 
 
 class Executor:
@@ -79,7 +83,8 @@ class Executor:
         except (UllageError, OSError) as error:
             return self._failed(began, error)
         self._opened.gauge.settle(before, archive.size_bytes)
-        return self._settle(began, Result.DONE, gained=_gained(before, self._opened.gauge.read(), archives=True))
+        gained = _grown(before, self._opened.gauge.read(), archives=True)
+        return self._settle(began, Result.DONE, gained=max(0, gained))
 
     def restore(self, archive: Archive, destination: str | None, digest: str | None, op: Operation) -> Operation:
         """The settled operation of bringing an archive back, to its place or to ``destination``."""
@@ -98,7 +103,7 @@ class Executor:
         return self._settle(op, Result.DONE)
 
     def _stage_and_purge(self, held: Held, op: Operation, undo: Callable[[], None], made: int = 0) -> Operation:
-        before = self._opened.gauge.read()
+        before, began = self._opened.gauge.read(), self._clock.monotonic()
         reclaimer = self._opened.reclaimer
         try:
             staged = self._stage(held, op.token)
@@ -114,7 +119,18 @@ class Executor:
             raise
         reclaimer.purge(op.backup_id, purging.token, op.handle, self._stop)
         self._opened.gauge.settle(before, op.predicted_bytes)
-        return self._settle(purging, Result.DONE, gained=_gained(before, self._opened.gauge.read()))
+        return self._settle(purging, Result.DONE, gained=self._gain(before, began, op.predicted_bytes))
+
+    def _gain(self, before: Reading, began: float, predicted: int) -> int:
+        """Bytes that the removal gave back. Where a writer took them at once, what it took in that time is added."""
+        after, ended = self._opened.gauge.read(), self._clock.monotonic()
+        gained = _grown(before, after)
+        if not fruitless(predicted, gained):
+            return gained
+        self._clock.sleep(_SAMPLE)
+        later = self._opened.gauge.read()
+        taken = -_grown(after, later) / max(_SAMPLE, self._clock.monotonic() - ended) * (ended - began)
+        return max(0, min(predicted, gained + int(max(0.0, taken))))
 
     def _stage(self, held: Held, token: str) -> bool:
         """Into the trash; where the disk has no room even for that, the ballast goes first. False: purge in place."""
@@ -151,12 +167,12 @@ def describe(error: BaseException) -> str:
     return f"interrupted ({type(error).__name__})"
 
 
-def _gained(before: Reading, after: Reading, *, archives: bool = False) -> int:
-    """Bytes that the filesystem really gave back between two readings."""
+def _grown(before: Reading, after: Reading, *, archives: bool = False) -> int:
+    """Bytes by which the free space grew between two readings; negative where it shrank."""
     first, second = (before.archive, after.archive) if archives else (_disk(before), _disk(after))
     if first is None or second is None:
         return 0
-    return max(0, second.free_bytes - first.free_bytes)
+    return second.free_bytes - first.free_bytes
 
 
 def _disk(reading: Reading) -> Space | None:

@@ -74,7 +74,7 @@ class TreeReclaimer:
     ) -> tuple[int, str]:
         """(bytes, digest) of the part file, once it was read back from the disk and found to be what was read."""
         root = self._roots.backup_fd
-        manifest = archive_manifest.snapshot(root, held.backup_id)
+        manifest = archive_manifest.snapshot(root, held.backup_id, should_stop=stop)
         with self._archive_private("parts") as parts:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             try:
@@ -84,7 +84,7 @@ class TreeReclaimer:
             try:
                 written = archives.write_archive(root, held.backup_id, fd, room=room, should_stop=stop)
                 self._refuse_change(held, manifest, root, held.backup_id)
-                archives.verify_archive(fd, written, manifest, held.backup_id)
+                archives.verify_archive(fd, written, manifest, held.backup_id, should_stop=stop)
             finally:
                 os.close(fd)
         self._manifests[token] = manifest

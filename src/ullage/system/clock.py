@@ -19,6 +19,10 @@ class SystemClock:
         """Seconds that never jump, from an arbitrary start."""
         return time.monotonic()
 
+    def sleep(self, seconds: float) -> None:
+        """Wait so long."""
+        time.sleep(seconds)
+
     def mark(self) -> ClockMark:
         """The wall clock, this boot's id and the seconds since it, suspended ones too. Raises OSError without /proc."""
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
