@@ -69,6 +69,7 @@ def test_another_archive_of_the_same_tree_is_not_the_one_written(workshop: Works
 
 def test_a_cut_archive_is_refused_at_every_length(workshop: Workshop) -> None:
     backup = small_backup(workshop)
+    (backup / "sub" / "data").write_bytes(os.urandom(2 * MIB))  # of half of it tar could extract something
     manifest = workshop.look(backup.name)
     written = workshop.write(backup.name)
     for size in (written.archive_bytes - 1, written.archive_bytes // 2, 20, 3, 0):

@@ -61,6 +61,7 @@ def small_backup(workshop: Workshop, name: str = "daily-20260101") -> Path:
     (backup / "sub").mkdir(parents=True)
     (backup / ".state").write_text("CONFIRMED\n")
     (backup / "sub" / "data").write_bytes(os.urandom(100_000))
+    (backup / "sub" / "data").chmod(0o644)
     return backup
 
 
@@ -118,7 +119,19 @@ def furnish(backup: Path) -> None:
 
 def awkward_names() -> list[str]:
     """Names that break what is not written with care (SPEC.md 7.11)."""
-    text = ["n" * 255, "é" * 127, "new\nline", "-rf", "--help", "back\\nslash", "*", "[a]", "esc\x1b[31m", " ", "a b"]
+    text = [
+        "n" * 255,
+        "é" * 127,
+        "new\nline",
+        "-rf",
+        "--help",
+        "back\\nslash",
+        "*",
+        "[a]",
+        "esc\x1b[31m",
+        " ",
+        "\ue000",
+    ]
     return [*text, os.fsdecode(b"not utf-8 \xff\xfe"), os.fsdecode(b"\xf0\x9f" * 100)]
 
 

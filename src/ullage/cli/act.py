@@ -66,24 +66,31 @@ def emergency(dry_run: bool, yes: bool) -> None:
 
 
 def _asked(run: Callable[[Any, Any, Act], CycleRecord], *, dry_run: bool, yes: bool, what: str) -> None:
-    """Show the plan, ask, and carry it out."""
+    """Show the plan, ask, and carry it out; where the plan is empty there is nothing to ask and nothing is done."""
     with application() as app:
         sites = app.chosen(common().store)
-        if not dry_run and not yes:
-            plans = [run(app, site, Act(dry_run=True, done=told(True))) for site in sites]
-            steps = sum(op.result is Result.PLANNED for record in plans for op in record.actions)
-            if steps:
-                confirm(f"Go on with the {what} ({steps} steps)?", yes=False)
-        records = []
-        for site in sites:
-            try:
-                records.append(run(app, site, Act(dry_run=dry_run, done=told(dry_run))))
-            except UllageError as error:
-                if len(sites) == 1:
-                    raise
-                records.append(_refused(site, str(error)))
+        records = _each(app, sites, run, dry_run=dry_run or not yes)
+        steps = sum(op.result is Result.PLANNED for record in records for op in record.actions)
+        if steps and not dry_run:
+            confirm(f"Go on with the {what} ({steps} steps)?", yes=False)
+            records = _each(app, sites, run, dry_run=False)
         documents = [shapes.cycle(record) for record in records]
     finish(records, documents)
+
+
+def _each(
+    app: Any, sites: list[Any], run: Callable[[Any, Any, Act], CycleRecord], *, dry_run: bool
+) -> list[CycleRecord]:
+    """The run on each store; of several, one that refuses does not keep the others from theirs."""
+    records = []
+    for site in sites:
+        try:
+            records.append(run(app, site, Act(dry_run=dry_run, done=told(dry_run))))
+        except UllageError as error:
+            if len(sites) == 1:
+                raise
+            records.append(_refused(site, str(error)))
+    return records
 
 
 def _refused(site: Any, why: str) -> CycleRecord:

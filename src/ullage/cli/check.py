@@ -9,6 +9,7 @@ from ullage.cli.output import out, print_json
 from ullage.errors import UllageError
 from ullage.model.readings import Pressure
 from ullage.model.settings import Watermarks
+from ullage.model.units import printable
 from ullage.model.words import Level
 from ullage.policy.assess import assess, shown_percent
 
@@ -30,20 +31,35 @@ def check() -> None:
                 for site in app.chosen(common().store)
             ]
     except (UllageError, OSError) as error:
-        out(f"ULLAGE UNKNOWN - {str(error).splitlines()[0]}")
+        _unknown(printable(str(error).split("\n", maxsplit=1)[0]))
         context.exit(3)
     codes = {_CODES[pressure.level] for _, _, pressure in found}
     code = next(worst for worst in _WORST_FIRST if worst in codes)
     if common().json:
-        stores = [{"name": n, "level": p.level, "usage_percent": p.usage, "reason": p.reason} for n, _, p in found]
-        print_json({"status": _WORDS[code], "code": code, "stores": stores})
+        stores = [
+            {"name": n, "level": p.level, "usage_percent": p.usage, "reason": printable(p.reason)} for n, _, p in found
+        ]
+        print_json({"status": _WORDS[code], "code": code, "reason": None, "stores": stores})
     else:
-        words = ", ".join(f"{name} {pressure.level} ({pressure.reason})" for name, _, pressure in found)
+        words = ", ".join(f"{name} {pressure.level} ({_plain(pressure.reason)})" for name, _, pressure in found)
         perf = " ".join(
             _performance(name, marks, pressure) for name, marks, pressure in found if pressure.usage is not None
         )
-        out(f"ULLAGE {_WORDS[code]} - {words} | {perf}".rstrip(" |").replace("\n", " "))
+        out(f"ULLAGE {_WORDS[code]} - {words} | {perf}".rstrip(" |"))
     context.exit(code)
+
+
+def _unknown(why: str) -> None:
+    """Nothing could be looked at: that is a state too."""
+    if common().json:
+        print_json({"status": _WORDS[3], "code": 3, "reason": why, "stores": []})
+    else:
+        out(f"ULLAGE {_WORDS[3]} - {_plain(why)}")
+
+
+def _plain(text: str) -> str:
+    """Text for a plugin's line, in which a bar begins the performance data."""
+    return printable(text).replace("|", "/")
 
 
 def _performance(name: str, marks: Watermarks, pressure: Pressure) -> str:

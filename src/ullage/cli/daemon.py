@@ -37,11 +37,11 @@ LOG = "ullage.log"
 def start(foreground: bool, log_file: str | None, dry_run: bool) -> None:
     """Start the daemon that watches every store."""
     if dry_run:
-        say("the daemon would be started")
+        _tell("the daemon would be started")
     elif foreground:
         _serve(log_file)
     else:
-        _start()
+        _tell(_start())
 
 
 @click.command()
@@ -49,10 +49,7 @@ def start(foreground: bool, log_file: str | None, dry_run: bool) -> None:
 @common_options
 def stop(dry_run: bool) -> None:
     """Stop the daemon once it has finished or undone its step; after 30 s it is killed, and the next start recovers."""
-    if dry_run:
-        say("the daemon would be stopped")
-    else:
-        _stop()
+    _tell("the daemon would be stopped" if dry_run else _stop())
 
 
 @click.command()
@@ -61,10 +58,12 @@ def stop(dry_run: bool) -> None:
 def restart(dry_run: bool) -> None:
     """Stop the daemon, then start it."""
     if dry_run:
-        say("the daemon would be restarted")
+        _tell("the daemon would be restarted")
         return
-    _stop()
-    _start()
+    stopped = _stop()
+    if not common().json:
+        say(stopped)
+    _tell(_start())
 
 
 def _state_dir() -> str:
@@ -73,8 +72,18 @@ def _state_dir() -> str:
     return str(load_settings(common().config).state_dir)
 
 
-def _start() -> None:
-    """A daemon of its own session; returns when it is ready, or raises what it said."""
+def _tell(text: str) -> None:
+    """Say what became of the daemon; in JSON, what there is of it now."""
+    from ullage.cli.status import daemon
+
+    if common().json:
+        print_json({"daemon": daemon(_state_dir())})
+    else:
+        say(text)
+
+
+def _start() -> str:
+    """What to say of a daemon of its own session once it is ready; raises what it said instead."""
     from ullage.app import load_settings
     from ullage.system.runfile import running
 
@@ -91,8 +100,7 @@ def _start() -> None:
     while time.monotonic() < until and child.poll() is None:
         found = running(settings.state_dir)
         if found is not None and found.pid == child.pid:
-            _say_running(found.pid)
-            return
+            return f"the daemon is running: process {found.pid}"
         time.sleep(0.05)
     if child.poll() is None:
         child.kill()
@@ -100,14 +108,8 @@ def _start() -> None:
     raise UllageError(said.removeprefix("ullage: ") or f"the daemon did not start; see {path}")
 
 
-def _say_running(pid: int) -> None:
-    if common().json:
-        print_json({"daemon": {"running": True, "pid": pid}})
-    else:
-        say(f"the daemon is running: process {pid}")
-
-
-def _stop() -> None:
+def _stop() -> str:
+    """What to say of a daemon that is gone now. Raises UllageError where it cannot be killed."""
     from ullage.system.runfile import running, send
 
     state_dir = _state_dir()
@@ -119,10 +121,7 @@ def _stop() -> None:
             send(daemon, signal.SIGKILL)
             if not _gone(state_dir, 5.0):
                 raise UllageError(f"process {daemon.pid} cannot be killed: it waits for a filesystem that hangs")
-    if common().json:
-        print_json({"daemon": {"running": False, "pid": None}})
-    else:
-        say("the daemon is not running" if daemon is None else "the daemon is stopped")
+    return "the daemon is not running" if daemon is None else "the daemon is stopped"
 
 
 def _gone(state_dir: str, seconds: float) -> bool:

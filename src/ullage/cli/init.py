@@ -34,14 +34,17 @@ def init(
     if written:
         text = _settings(path, backup_root, archive_root, capacity)
         if dry_run:
-            out(text.rstrip("\n"))
+            _show(path, text)
             return
         _write(path, text)
         say(f"wrote {printable(path)}")
     settings = load_settings(path)
     _check_given(settings, backup_root, archive_root)
     _check_paths(settings)
-    _register(settings, reregister=reregister, dry_run=dry_run, written=path if written else None)
+    if dry_run:
+        _rehearse(settings)
+    else:
+        _register(settings, reregister=reregister, written=written)
 
 
 def _settings(path: str, backup_root: str | None, archive_root: str | None, capacity: str | None) -> str:
@@ -60,6 +63,25 @@ def _settings(path: str, backup_root: str | None, archive_root: str | None, capa
     text = settings_text(name, str(backup_root), str(archive_root), capacity)
     _check_paths(parse(text, path, os.environ))
     return text
+
+
+def _show(path: str, text: str) -> None:
+    """The settings that would be written."""
+    if common().json:
+        print_json({"settings": printable(path), "written": False, "toml": text, "stores": []})
+    else:
+        out(text.rstrip("\n"))
+
+
+def _rehearse(settings: Any) -> None:
+    """The stores that would be registered; nothing is opened, for that alone would make a state directory."""
+    chosen = [store for store in settings.stores if common().store in (None, store.name)]
+    if not chosen:
+        raise UsageError(f"there is no store {printable(common().store or '')!r} in {printable(settings.path)}")
+    for store in chosen:
+        say(f"{store.name}: would be registered at {store.backup_root} and {store.archive_root}")
+    if common().json:
+        print_json({"settings": printable(settings.path), "written": False, "stores": []})
 
 
 def _write(path: str, text: str) -> None:
@@ -87,7 +109,7 @@ def _check_paths(settings: Any) -> None:
         raise SettingsError(faults)
 
 
-def _register(settings: Any, *, reregister: bool, dry_run: bool, written: str | None) -> None:
+def _register(settings: Any, *, reregister: bool, written: bool) -> None:
     from ullage.app import open_app
     from ullage.sources.register import register
 
@@ -97,9 +119,6 @@ def _register(settings: Any, *, reregister: bool, dry_run: bool, written: str | 
     with open_app(settings) as app:
         for site in app.chosen(common().store):
             store = site.settings
-            if dry_run:
-                say(f"{store.name}: would be registered at {store.backup_root} and {store.archive_root}")
-                continue
             try:
                 new = register(store, app.catalog, now=app.clock.now(), again=reregister)
                 app.clock_fault()
@@ -111,7 +130,7 @@ def _register(settings: Any, *, reregister: bool, dry_run: bool, written: str | 
                 continue
             stores.append({"name": store.name, "registered": new, "backups": count})
     if common().json:
-        print_json({"settings": settings.path, "written": written is not None, "stores": stores})
+        print_json({"settings": printable(settings.path), "written": written, "stores": stores})
     else:
         for one in stores:
             state = "registered" if one["registered"] else "was registered already"

@@ -9,8 +9,9 @@ import click
 
 from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options
-from ullage.cli.output import out, print_json, say, table
-from ullage.model.units import format_age, format_size
+from ullage.cli.output import fail_where_unavailable, out, print_json, say, table
+from ullage.errors import UllageError
+from ullage.model.units import format_age, format_size, printable
 from ullage.policy.confidence import score
 from ullage.policy.protect import archive_floors, floors, holds
 
@@ -20,16 +21,29 @@ from ullage.policy.protect import archive_floors, floors, holds
 def list_() -> None:
     """List every backup and archive: state, age, size, confidence, and what holds it."""
     with application() as app:
-        stores = [{"name": site.settings.name, "backups": backups_of(app, site)} for site in app.chosen(common().store)]
+        stores = [_store(app, site) for site in app.chosen(common().store)]
     if common().json:
         print_json({"stores": stores})
+    else:
+        for store in stores:
+            _print(store, alone=len(stores) == 1)
+    fail_where_unavailable(stores)
+
+
+def _store(app: Any, site: Any) -> dict[str, Any]:
+    """One store; one that cannot be read says why, and the others are listed all the same."""
+    try:
+        return {"name": site.settings.name, "backups": backups_of(app, site), "fault": None}
+    except UllageError as error:
+        return {"name": site.settings.name, "backups": [], "fault": printable(str(error))}
+
+
+def _print(store: dict[str, Any], *, alone: bool) -> None:
+    if store["fault"] is not None:
         return
-    for store in stores:
-        if len(stores) > 1:
-            out(f"store {store['name']}")
-        table(
-            ["BACKUP", "STATE", "AGE>", "SIZE>", "GAIN>", "CONFIDENCE>", "STAYS BECAUSE"], map(_row, store["backups"])
-        )
+    if not alone:
+        out(f"store {store['name']}")
+    table(["BACKUP", "STATE", "AGE>", "SIZE>", "GAIN>", "CONFIDENCE>", "STAYS BECAUSE"], map(_row, store["backups"]))
 
 
 def backups_of(app: Any, site: Any) -> list[dict[str, Any]]:
@@ -42,7 +56,7 @@ def backups_of(app: Any, site: Any) -> list[dict[str, Any]]:
     found = []
     for backup in backups:
         if backup.fault is not None:
-            say(f"store {store.name}: {backup.id}: {backup.fault}")
+            say(f"store {store.name}: {printable(backup.id)}: {backup.fault}")
         held = holds(backup, kept.get(backup.id), store.reclaim, now=now)
         scored = None if backup.created_at is None else score(backup, store.confidence, now=now)
         found.append(shapes.listed(backup, scored, held, os.path.join(store.backup_root, backup.id), now=now))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -11,7 +12,9 @@ import click
 
 from ullage import __version__
 from ullage.cli.context import common_options
+from ullage.cli.output import say
 from ullage.errors import UllageError
+from ullage.model.units import printable
 
 COMMANDS = {
     "init": "init",
@@ -66,26 +69,35 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the exit code is 0, 1 (failed or refused) or 2 (usage or settings), ``check`` apart."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the locale cannot write is still shown
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         code = _complain("interrupted; what was under way is settled at the next start", 130)
     except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        code = _complain_of_usage(error)
     except UllageError as error:
         code = _complain(str(error), error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
+        where = f" ({printable(os.fsdecode(error.filename))})" if error.filename else ""
         code = _complain(f"the system said: {error.strerror or error}{where}", 1)
     sys.stdout.flush()
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _complain(text: str, code: int) -> int:
-    for line in text.splitlines():
-        click.echo(f"ullage: {line}", err=True)
+    for line in text.split("\n"):
+        say(f"ullage: {line}")
     return code
+
+
+def _complain_of_usage(error: click.ClickException) -> int:
+    """What click says of a command line, which may hold anything, with its control characters spelled out."""
+    said = io.StringIO()
+    error.show(file=said)
+    say(said.getvalue().rstrip("\n"))
+    return error.exit_code

@@ -125,7 +125,9 @@ def _target(destination: str, backup_id: str) -> str:
     if os.path.lexists(path):
         raise Refused(f"{printable(path)} is there already; nothing was overwritten")
     if not os.path.isdir(os.path.dirname(path)):
-        raise UsageError(f"cannot restore to {printable(path)}: there is no directory {os.path.dirname(path)}")
+        raise UsageError(
+            f"cannot restore to {printable(path)}: there is no directory {printable(os.path.dirname(path))}"
+        )
     return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 import msgspec
@@ -25,12 +25,21 @@ _COLOURS = {
 def print_json(document: dict[str, object]) -> None:
     """One JSON object with its schema's version, and nothing else."""
     data = msgspec.json.encode({"schema_version": SCHEMA_VERSION, **document})
-    click.echo(msgspec.json.format(data, indent=2).decode() if sys.stdout.isatty() else data.decode())
+    click.echo(msgspec.json.format(data, indent=2) if sys.stdout.isatty() else data)  # bytes: UTF-8 in any locale
 
 
 def say(text: str) -> None:
     """A message to a person, on stderr."""
     click.echo(printable_lines(text), err=True)
+
+
+def fail_where_unavailable(stores: Iterable[Mapping[str, object]]) -> None:
+    """Say the ``fault`` of each store that has one, and exit with 1 where any has."""
+    faults = [f"ullage: {store['fault']}" for store in stores if store["fault"] is not None]
+    for fault in faults:
+        say(fault)
+    if faults:
+        click.get_current_context().exit(1)
 
 
 def out(text: str = "") -> None:

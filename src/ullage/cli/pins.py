@@ -48,7 +48,8 @@ def _finish(backup_id: str, store: str, *, pinned: bool, changed: bool, dry_run:
         return
     word = "pinned" if pinned else "unpinned"
     would = "would be " if dry_run else ""
-    say(f"{store}: {backup_id} {would}{word}" if changed or dry_run else f"{store}: {backup_id} was {word} already")
+    name = printable(backup_id)
+    say(f"{store}: {name} {would}{word}" if changed or dry_run else f"{store}: {name} was {word} already")
 
 
 def _user() -> str:

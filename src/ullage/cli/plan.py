@@ -8,7 +8,8 @@ import click
 
 from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options
-from ullage.cli.output import level_text, out, print_json, table
+from ullage.cli.output import fail_where_unavailable, level_text, out, print_json, table
+from ullage.errors import UllageError
 from ullage.model.backups import Selection
 from ullage.model.units import format_age, format_size, printable
 from ullage.model.words import CleanupLevel, Level
@@ -32,21 +33,29 @@ def plan(level: str | None, count: int | None) -> None:
         stores = [_store(app, site, level, count) for site in app.chosen(common().store)]
     if common().json:
         print_json({"stores": stores})
-        return
-    for store in stores:
-        _print(store)
+    else:
+        for store in stores:
+            if store["fault"] is None:
+                _print(store)
+    fail_where_unavailable(stores)
 
 
 def _store(app: Any, site: Any, level: str | None, count: int | None) -> dict[str, Any]:
     store = site.settings
     pressure = assess(site.read(), store.watermarks)
     chosen, limit = _level_and_limit(pressure.level, store, level, count)
-    with site.open() as opened:
-        selection: Selection = app.engine.select(opened, chosen, limit)
+    fault = None
+    try:
+        with site.open() as opened:
+            selection: Selection = app.engine.select(opened, chosen, limit)
+    except UllageError as error:
+        fault = printable(str(error))
+        selection = Selection(level=chosen, strategy=store.reclaim.strategy, limit=limit, candidates=(), stays={})
     now = app.clock.now()
     return {
         "name": store.name,
-        "level": pressure.level,
+        "level": pressure.level if fault is None else Level.UNAVAILABLE,
+        "fault": fault,
         "usage_percent": pressure.usage,
         "cleanup_level": selection.level,
         "strategy": selection.strategy,

@@ -11,7 +11,7 @@ from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options
 from ullage.cli.output import out, print_json
 from ullage.cli.stores import find_one
-from ullage.model.units import format_age, format_size
+from ullage.model.units import format_age, format_size, printable
 from ullage.policy.confidence import score
 from ullage.policy.protect import archive_floors, floors, holds
 
@@ -54,7 +54,9 @@ def _document(app: Any, site: Any, backup_id: str) -> dict[str, Any]:
         **shape,
         "terms": terms,
         "pin": shapes.pin(pins.get(backup_id)),
-        "archives": [os.path.join(store.archive_root, one.path) for one in archives if one.backup_id == backup_id],
+        "archives": [
+            printable(os.path.join(store.archive_root, one.path)) for one in archives if one.backup_id == backup_id
+        ],
         "transitions": [
             shapes.transition(op) for op in app.catalog.history(store=store.name, backup_id=backup_id, limit=1000)
         ],
