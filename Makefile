@@ -74,6 +74,7 @@ $(VENV)/.%-installed: requirements/%.txt pyproject.toml Makefile | $(VENV)/bin/p
 	scripts/make-venv $(VENV)
 	$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/$*.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q src || true  # an editable install compiles nothing, and commands must start quickly
 	touch $@
 
 .PHONY: help demo test test-long check bench lock clean system-packages

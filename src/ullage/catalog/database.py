@@ -27,6 +27,7 @@ Row = tuple[Any, ...]
 
 BUSY_SECONDS = 10.0
 _PRAGMAS = (
+    f"page_size = {room.PAGE}",
     "journal_mode = PERSIST",  # WAL needs new blocks, and its mapped file is a SIGBUS on a full btrfs
     "journal_size_limit = -1",
     "mmap_size = 0",

@@ -47,11 +47,11 @@ def check() -> None:
         raise SettingsError(faults)
     advice = [*contradictions(settings), *warnings(settings)]
     if common().json:
-        print_json({"file": settings.path, "valid": True, "warnings": advice})
+        print_json({"file": printable(settings.path), "valid": True, "warnings": advice})
         return
     for line in advice:
         say(f"warning: {line}")
-    out(f"{settings.path}: valid, {len(settings.stores)} store{'s' if len(settings.stores) > 1 else ''}")
+    out(f"{printable(settings.path)}: valid, {len(settings.stores)} store{'s' if len(settings.stores) > 1 else ''}")
 
 
 @config.command(name="import")
@@ -74,7 +74,7 @@ def import_(file: str, output: str | None, dry_run: bool) -> None:
         say(f"note: {note}")
     if output is not None and not dry_run:
         if Path(output).exists():
-            raise UsageError(f"{output} is there already; nothing was overwritten")
+            raise UsageError(f"{printable(output)} is there already; nothing was overwritten")
         write_settings(output, imported.toml)
     if common().json:
         print_json({"toml": imported.toml, "notes": list(imported.notes), "written": None if dry_run else output})

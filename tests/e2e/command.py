@@ -1,0 +1,64 @@
+"""The real command on a ``World``: its settings as a file, and ``ullage`` as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.engine.world import World
+
+
+class Command:
+    """``ullage`` with the settings of these worlds (one store each, by name), all in one state directory."""
+
+    def __init__(self, path: Path, text: str = "", **worlds: World) -> None:
+        self.config = path / "ullage.toml"
+        self.worlds = worlds
+        self.state = next(iter(worlds.values())).state
+        self.write(text)
+
+    def write(self, text: str = "") -> None:
+        """The settings anew, ``text`` (top-level keys or tables) before the stores."""
+        tables = [
+            f'[stores.{name}]\nbackup_root = "{world.backups}"\narchive_root = "{world.archives}"\n'
+            for name, world in self.worlds.items()
+        ]
+        self.config.write_text(f'state_dir = "{self.state}"\n{text}\n' + "".join(tables))
+        self.config.chmod(0o600)
+
+    def words(self, *words: str) -> list[str]:
+        """The command line."""
+        return [sys.executable, "-m", "ullage", "--config", str(self.config), *words]
+
+    def run(self, *words: str, code: int | None = 0, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        """What the command said, run behind the words ``before`` (strace); its exit code must be ``code``."""
+        ran = subprocess.run(
+            [*before, *self.words(*words)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert code is None or ran.returncode == code, f"{words}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
+        assert "Traceback" not in ran.stderr, ran.stderr
+        return ran
+
+    def json(self, *words: str, code: int | None = 0) -> Any:
+        """The object that the command printed with ``--json``."""
+        return json.loads(self.run("--json", *words, code=code).stdout)
+
+    def daemon(self, **environment: str) -> subprocess.Popen[str]:
+        """The daemon in the foreground, a child of ours."""
+        return subprocess.Popen(
+            self.words("start", "--foreground"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
