@@ -191,7 +191,7 @@ def test_the_room_is_made_again_when_the_disk_has_some(loop_disk: LoopDisks) -> 
 
 
 def test_a_disk_with_little_room_is_not_filled_by_the_reserve(loop_disk: LoopDisks) -> None:
-    disk = loop_disk("ext4", 32)
+    disk = loop_disk("ext4", 16)
     with Catalog.open(str(disk.path / "state")) as catalog:
         _work(catalog, 1)
         catalog.reserve()

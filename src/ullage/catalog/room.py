@@ -25,8 +25,9 @@ JOURNAL_BYTES = 1 * MIB
 RESERVE_BYTES = 4 * MIB
 RESERVE_FILES = 64
 """Inodes, and on btrfs metadata: each holds 2,000 bytes inline; 16 of them did not free enough for a new journal."""
-ENOUGH = 8 * (POOL_PAGES * PAGE + JOURNAL_BYTES + RESERVE_BYTES)
-"""Bytes that must be available before any are taken: the room must not be what fills the disk."""
+ENOUGH = 2 * (POOL_PAGES * PAGE + JOURNAL_BYTES + RESERVE_BYTES)
+"""Bytes that must be available before any are taken: the room must not be what fills the disk. It is no more than that
+because a disk that is nearly full already needs the room most."""
 
 _GET_FLAGS, _SET_FLAGS, _NOCOW = 0x80086601, 0x40086602, 0x00800000  # linux/fs.h
 
