@@ -53,6 +53,9 @@ check: $(DEV) ## look at the code without running it: format, lint, types, impor
 bench: $(DEV) ## measure speed and memory
 	@$(BIN)/python -m benchmarks
 
+reference: $(RUN) ## write docs/reference from the code
+	@$(BIN)/python scripts/reference.py
+
 lock: $(VENV)/bin/python ## choose the newest versions for requirements/ anew
 	@$(PIP) install --quiet uv==$(UV_VERSION)
 	$(LOCK) --upgrade --group build pyproject.toml --output-file requirements/run.txt
@@ -77,4 +80,4 @@ $(VENV)/.%-installed: requirements/%.txt pyproject.toml Makefile | $(VENV)/bin/p
 	$(BIN)/python -m compileall -q src || true  # an editable install compiles nothing, and commands must start quickly
 	touch $@
 
-.PHONY: help demo test test-long check bench lock clean system-packages
+.PHONY: help demo test test-long check bench reference lock clean system-packages

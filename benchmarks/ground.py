@@ -55,7 +55,7 @@ class Store(Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def ground() -> Iterator[tuple[Path, str]]:
-    """(an empty directory, what it is on): a fresh ext4 where we may mount one, else the directory for temporary files."""
+    """(an empty directory, what it is on): a fresh ext4 where we may mount one, else where temporary files go."""
     with TemporaryDirectory(prefix="ullage-bench-") as name:
         directory = Path(name)
         obstacle = why_not("ext4", directory / "try")
@@ -123,7 +123,7 @@ def _backup(root: Path, name: str, at: int) -> None:
 
 
 def _cpu() -> str:
-    with open("/proc/cpuinfo", encoding="utf-8") as lines:
+    with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
         names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
 

@@ -16,6 +16,7 @@ from ullage.model.settings import Settings
 from ullage.model.units import printable
 from ullage.sources.roots import Expected
 from ullage.sources.site import DirectorySite
+from ullage.system import runfile
 from ullage.system.clock import SystemClock
 from ullage.system.guard import Guard
 
@@ -93,4 +94,5 @@ def settings_path(config: str | None) -> str:
 def open_app(settings: Settings) -> Iterator[App]:
     """An application on its catalog. Raises CatalogError."""
     with Catalog.open(settings.state_dir) as catalog:
+        runfile.prepare(settings.state_dir)
         yield App(settings, catalog)

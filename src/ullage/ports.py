@@ -44,8 +44,11 @@ class Gauge(Protocol):
         """The store as it is now."""
         ...
 
-    def settle(self, before: Reading, pending: int) -> None:
-        """Wait, within bounds, until ``pending`` bytes more than ``before``, handed back in the background, show."""
+    def settle(self, before: Reading, pending: int, *, archives: bool = False) -> None:
+        """Wait, within bounds, until ``pending`` bytes more than ``before``, handed back in the background, show.
+
+        ``archives``: on the filesystem of the archives.
+        """
         ...
 
     def give_up_ballast(self) -> int:
@@ -69,6 +72,10 @@ class Held(Protocol):
 
     def write_state(self, state: State, at: int) -> None:
         """Make ``.state`` say so, durably, then the time that goes with it. Raises NoRoom."""
+        ...
+
+    def tidy(self) -> None:
+        """Remove what a killed ``write_state`` left."""
         ...
 
 
@@ -138,6 +145,10 @@ class Reclaimer(Protocol):
 
     def discard_part(self, token: str) -> None:
         """Remove a part file, if there."""
+        ...
+
+    def discard_archive(self, path: str, digest: str) -> bool:
+        """Whether there was an archive of that content at ``path``, which is unlinked now."""
         ...
 
     def archive_handle(self, path: str) -> str | None:

@@ -22,8 +22,6 @@ LEVELS = {
     "nuclear": ({"CLEANABLE", "CONFIRMED", "PENDING", "CREATED"}, Fraction(0), 3600),
 }
 _STATES = {"CREATED", "PENDING", "CONFIRMED", "CLEANABLE"}
-_PAPERS = (".state", ".created_at", ".pending_since", ".confirmed_at", ".cleanable_since")
-"""What every program reads to know the backup; that is not reading the backup (docs: what counts as read)."""
 _DATE = re.compile(r"(?<!\d)[0-9]{4}(?P<sep>[-_]?)[0-9]{2}(?P=sep)[0-9]{2}")
 
 
@@ -64,14 +62,13 @@ def look(path: Path) -> Facts:
         created=int(_text(created)) if created.exists() else int(path.stat().st_mtime),
         ever_confirmed=(path / ".confirmed_at").exists() or word == "CONFIRMED",
     )
-    papers = {str(path / name) for name in _PAPERS}
     seen: dict[int, tuple[os.stat_result, int]] = {}
     for where, directories, files in os.walk(path):
         for entry in [where, *(os.path.join(where, name) for name in files)]:
             found = os.lstat(entry)
             seen[found.st_ino] = (found, seen.get(found.st_ino, (found, 0))[1] + 1)
             facts.newest_mtime = max(facts.newest_mtime, found.st_mtime)
-            if stat.S_ISREG(found.st_mode) and entry not in papers:
+            if stat.S_ISREG(found.st_mode):
                 facts.read_at = max(facts.read_at, found.st_atime)
         assert not any(os.path.islink(os.path.join(where, name)) for name in directories)
     for found, times in seen.values():

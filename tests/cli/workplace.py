@@ -6,17 +6,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from click.testing import CliRunner
 
-from ullage.cli.main import cli
+from ullage.cli.main import main
 
-NOW_ENOUGH = 40 * 86400
+OLD = 40 * 86400
 """Seconds: an age at which every term of age is full."""
+CALM = "warning = 97\ncritical = 98\nemergency = 99\ninodes = false"
+"""Watermarks that the machine's own disk does not reach."""
 
 
 @dataclass(frozen=True)
@@ -48,57 +52,78 @@ class Workplace:
         plain = {name: value for name, value in os.environ.items() if not name.startswith(("ULLAGE", "NO_COLOR"))}
         return plain | {"ULLAGE_CONFIG": str(self.config), "ULLAGE_STATE_DIR": str(self.state)} | extra
 
-    def run(self, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> Ran:
+    def command(self, arguments: Sequence[str | Path]) -> list[str]:
+        """The command line of a process of its own."""
+        return [sys.executable, "-m", "ullage", *map(str, arguments)]
+
+    def run(self, *arguments: str | Path, **environment: str) -> Ran:
         """``ullage ARGUMENTS`` as a process of its own, without a terminal."""
         done = subprocess.run(
-            [sys.executable, "-m", "ullage", *map(os.fspath, arguments)],
+            self.command(arguments),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env=self.environment(**(environment or {})),
+            env=self.environment(**environment),
             timeout=60,
             check=False,
         )
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def call(self, *arguments: str) -> Any:
-        """``ullage ARGUMENTS --json`` in this process, which is quick where a process is not the point."""
-        done = CliRunner().invoke(cli, [*arguments], env=self.environment(), catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
+    def call(self, *arguments: str | Path, **environment: str) -> Ran:
+        """``ullage ARGUMENTS`` in this process, its ``main`` and all: quick, where a process is not the point."""
+        code: object = None
+        runner: Any = CliRunner()
+        with (
+            runner.isolation(env=self.environment(**environment)) as (out, err, _),
+            patch.object(sys, "argv", ["ullage", *map(str, arguments)]),
+        ):
+            try:
+                main()
+            except SystemExit as ended:
+                code = ended.code
+            sys.stderr.flush()
+        assert isinstance(code, int)
+        return Ran(code, out.getvalue().decode(), err.getvalue().decode())
 
-    def settings(self, text: str = "", *, store: str = "main") -> None:
-        """Write settings for one store with more of its keys (``text``, which may open tables)."""
+    def done(self, *arguments: str | Path) -> Ran:
+        """``call`` of a command that must succeed."""
+        ran = self.call(*arguments)
+        assert ran.code == 0, (arguments, ran)
+        return ran
+
+    def settings(self, tables: str = "", *, marks: str = CALM, capacity: int = 1 << 40) -> None:
+        """Write settings for the store ``main``; ``tables`` are more of them, ``capacity`` is in bytes."""
         self.config.write_text(
-            f'[stores.{store}]\nbackup_root = "{self.backups}"\narchive_root = "{self.archives}"\n{text}\n'
+            f'[stores.main]\nbackup_root = "{self.backups}"\narchive_root = "{self.archives}"\n'
+            f'capacity = "{capacity} B"\n[stores.main.watermarks]\n{marks}\n{tables}\n'
         )
         self.config.chmod(0o600)
 
-    def register(self, text: str = "") -> None:
-        """Settings (where there are none yet, or with ``text``), and every store in them registered."""
-        if text or not self.config.exists():
-            self.settings(text)
-        done = self.run("init")
-        assert done.code == 0, done.err
+    def register(self, tables: str = "") -> None:
+        """Settings, and the store registered."""
+        self.settings(tables)
+        self.done("init")
 
-    def backup(self, name: str, state: str = "CLEANABLE", *, age: float = NOW_ENOUGH, size: int = 0) -> Path:
+    def press(self, percent: float, tables: str = "", marks: str = CALM) -> None:
+        """Settings in which what stands in the store is so many percent of its capacity."""
+        self.settings(tables, marks=marks, capacity=int(allocated(self.backups) * 100 / percent))
+
+    def backup(self, name: str, state: str = "CLEANABLE", *, age: float = OLD, size: int = 0) -> Path:
         """A backup of that age in seconds, with ``size`` bytes in it, not read since it was made."""
-        return make_backup(self.backups, name, state, age=age, size=size)
+        path = self.backups / name
+        path.mkdir()
+        at = int(time.time() - age)
+        (path / ".state").write_text(f"{state}\n")
+        (path / ".created_at").write_text(f"{at}\n")
+        if state in ("CONFIRMED", "CLEANABLE"):
+            (path / ".confirmed_at").write_text(f"{at}\n")
+        (path / "data").write_bytes(b"x" * size)
+        set_times(path, at)
+        return path
 
-
-def make_backup(root: Path, name: str, state: str, *, age: float, size: int = 0) -> Path:
-    """A backup under ``root``, with all its times ``age`` seconds ago."""
-    import time
-
-    path = root / name
-    path.mkdir()
-    at = int(time.time() - age)
-    (path / ".state").write_text(f"{state}\n")
-    (path / ".created_at").write_text(f"{at}\n")
-    if state in ("CONFIRMED", "CLEANABLE"):
-        (path / ".confirmed_at").write_text(f"{at}\n")
-    (path / "data").write_bytes(os.urandom(size))
-    set_times(path, at)
-    return path
+    def state_of(self, name: str) -> str | None:
+        """The word in a backup's ``.state``; None where the backup is gone."""
+        path = self.backups / name
+        return (path / ".state").read_text().strip() if path.exists() else None
 
 
 def set_times(path: Path, at: float) -> None:
@@ -109,12 +134,16 @@ def set_times(path: Path, at: float) -> None:
     os.utime(path, (at, at))
 
 
+def allocated(path: Path) -> int:
+    """Bytes of the blocks of all that stands under a path."""
+    return sum({entry.lstat().st_ino: entry.lstat().st_blocks * 512 for entry in path.rglob("*")}.values())
+
+
 def tree(path: Path) -> dict[str, tuple[object, ...]]:
-    """All that stands under a path: kind, mode, owner, links, size, mtime and content of each, by its name."""
+    """All that stands under a path: mode, owner, links, size, mtime and content of each, by its name."""
     found: dict[str, tuple[object, ...]] = {}
-    for where, _, files in os.walk(path):
-        for entry in [where, *(os.path.join(where, name) for name in files)]:
-            at = os.lstat(entry)
-            content = Path(entry).read_bytes() if os.path.isfile(entry) and not os.path.islink(entry) else b""
-            found[entry] = (at.st_mode, at.st_uid, at.st_nlink, at.st_size, at.st_mtime_ns, hash(content))
+    for entry in sorted([path, *path.rglob("*")]):
+        at = entry.lstat()
+        content = entry.read_bytes() if entry.is_file() and not entry.is_symlink() else b""
+        found[str(entry)] = (at.st_mode, at.st_uid, at.st_nlink, at.st_size, at.st_mtime_ns, content)
     return found

@@ -6,10 +6,15 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tests.engine.world import World
+from tests.loops import LoopDisk
+from tests.system.nobody import NOBODY
 
 
 class Command:
@@ -62,3 +67,38 @@ class Command:
             text=True,
             env={**os.environ, **environment},
         )
+
+
+def wait_for(happened: Callable[[], bool], seconds: float) -> None:
+    """Returns as soon as it has happened; fails where it has not within so many seconds."""
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until, f"it has not happened within {seconds} s"
+        time.sleep(0.02)
+
+
+def write_until_full(path: Path) -> None:
+    """A file of real blocks that takes all there is."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for size in (1 << 20, 1 << 12, 1 << 9):
+        with suppress(OSError):
+            while True:
+                os.write(descriptor, b"x" * size)
+                os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def as_nobody_on(disk: LoopDisk) -> None:
+    """Fill the disk as an ordinary user can: to the reserve that is root's."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.chroot(disk.path)  # the way there is not open to nobody
+            os.chdir("/")
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            write_until_full(Path("/filler-of-nobody"))
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)

@@ -1,4 +1,4 @@
-"""A store to reclaim in: roots, settings, backups of any age and state, and the application on them, in this process."""
+"""A store to reclaim in: roots, settings, backups of any age and state, and the application, in this process."""
 
 from __future__ import annotations
 
@@ -106,6 +106,12 @@ class World:
             self.backup(backup_id, state, age=oldest - number, **how)
         self.backup(f"{name}-20991231", State.CONFIRMED, age=how.pop("floor_age", 39.0), mib=0.01)
         return ids
+
+    def press(self, usage: float) -> None:
+        """A capacity by which the store is used to so many percent now."""
+        entries = (self.backups, *self.backups.rglob("*"))
+        taken = sum(path.lstat().st_blocks * 512 for path in entries if path != self.backups)
+        self.set(capacity=int(taken * 100 / usage))
 
     def live(self) -> list[str]:
         """The backups that stand, by name."""

@@ -15,7 +15,15 @@ from ullage.model.units import DAY, GIB, MIB
 from ullage.model.words import CleanupLevel, EmergencyStrategy, Level, State
 from ullage.policy import respond
 from ullage.policy.assess import Goal
-from ullage.policy.respond import Response, archive_choice, archive_must_stop, archives_to_go, fruitless, promotable
+from ullage.policy.respond import (
+    Response,
+    archive_choice,
+    archive_gains_nothing,
+    archive_must_stop,
+    archives_to_go,
+    fruitless,
+    promotable,
+)
 
 STORE = store(max_per_cycle=7, emergency_limit=33)
 
@@ -192,6 +200,16 @@ def test_an_archive_under_way_is_given_up_when_the_room_runs_out() -> None:
     assert archive_must_stop(reading(archive=space(990), same_filesystem=True), STORE) is None
     assert "shared" in str(archive_must_stop(reading(archive=space(991), same_filesystem=True), STORE))
     assert archive_must_stop(reading(), STORE) is None
+
+
+def test_what_does_not_compress_is_not_kept_on_the_filesystem_that_must_gain_bytes() -> None:
+    old = backup(state=State.CLEANABLE, size_bytes=100, reclaimable_bytes=100)
+    full = reading(space(950), archive=space(950), same_filesystem=True)
+    assert "most of the 100 B" in str(archive_gains_nothing(old, 91, full, STORE))
+    assert archive_gains_nothing(old, 90, full, STORE) is None
+    assert archive_gains_nothing(old, 91, replace(full, same_filesystem=False), STORE) is None
+    crowded = reading(space(700, inodes=(99, 100)), archive=space(700), same_filesystem=True)
+    assert archive_gains_nothing(old, 91, crowded, STORE) is None
 
 
 @pytest.mark.parametrize(

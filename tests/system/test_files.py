@@ -345,3 +345,16 @@ def test_a_write_that_was_killed_leaves_a_file_that_counts_as_leftover(
     assert len(list(here.iterdir())) == 1
     assert files.remove_leftovers(fd) == 1
     assert not list(here.iterdir())
+
+
+def test_a_file_in_the_place_of_another_was_last_read_when_that_one_was(tmp_path: Path) -> None:
+    (tmp_path / ".state").write_text("PENDING\n")
+    os.utime(tmp_path / ".state", (1000, 2000))
+    directory = os.open(tmp_path, os.O_RDONLY)
+    try:
+        files.write_durable(directory, ".state", b"CLEANABLE\n", like=os.stat(tmp_path / ".state"))
+    finally:
+        os.close(directory)
+    written = (tmp_path / ".state").stat()
+    assert written.st_atime == 1000
+    assert written.st_mtime > 2000

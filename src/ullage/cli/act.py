@@ -72,7 +72,7 @@ def _asked(run: Callable[[Any, Any, Act], CycleRecord], *, dry_run: bool, yes: b
         records = _each(app, sites, run, dry_run=dry_run or not yes)
         steps = sum(op.result is Result.PLANNED for record in records for op in record.actions)
         if steps and not dry_run:
-            confirm(f"Go on with the {what} ({steps} steps)?", yes=False)
+            confirm(f"Go on with the {what} ({steps} step{'s' if steps > 1 else ''})?", yes=False)
             records = _each(app, sites, run, dry_run=False)
         documents = [shapes.cycle(record) for record in records]
     finish(records, documents)

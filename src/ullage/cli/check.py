@@ -13,8 +13,8 @@ from ullage.model.units import printable
 from ullage.model.words import Level
 from ullage.policy.assess import assess, shown_percent
 
-_CODES = {Level.OK: 0, Level.WARNING: 1, Level.CRITICAL: 2, Level.EMERGENCY: 2, Level.UNAVAILABLE: 3}
-_WORDS = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
+CODES = {Level.OK: 0, Level.WARNING: 1, Level.CRITICAL: 2, Level.EMERGENCY: 2, Level.UNAVAILABLE: 3}
+WORDS = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
 _WORST_FIRST = [2, 3, 1, 0]
 """A plugin reports one state: a full disk before an unknown one, an unknown one before a warning."""
 
@@ -33,28 +33,28 @@ def check() -> None:
     except (UllageError, OSError) as error:
         _unknown(printable(str(error).split("\n", maxsplit=1)[0]))
         context.exit(3)
-    codes = {_CODES[pressure.level] for _, _, pressure in found}
+    codes = {CODES[pressure.level] for _, _, pressure in found}
     code = next(worst for worst in _WORST_FIRST if worst in codes)
     if common().json:
         stores = [
             {"name": n, "level": p.level, "usage_percent": p.usage, "reason": printable(p.reason)} for n, _, p in found
         ]
-        print_json({"status": _WORDS[code], "code": code, "reason": None, "stores": stores})
+        print_json({"status": WORDS[code], "code": code, "reason": None, "stores": stores})
     else:
         words = ", ".join(f"{name} {pressure.level} ({_plain(pressure.reason)})" for name, _, pressure in found)
         perf = " ".join(
             _performance(name, marks, pressure) for name, marks, pressure in found if pressure.usage is not None
         )
-        out(f"ULLAGE {_WORDS[code]} - {words} | {perf}".rstrip(" |"))
+        out(f"ULLAGE {WORDS[code]} - {words} | {perf}".rstrip(" |"))
     context.exit(code)
 
 
 def _unknown(why: str) -> None:
     """Nothing could be looked at: that is a state too."""
     if common().json:
-        print_json({"status": _WORDS[3], "code": 3, "reason": why, "stores": []})
+        print_json({"status": WORDS[3], "code": 3, "reason": why, "stores": []})
     else:
-        out(f"ULLAGE {_WORDS[3]} - {_plain(why)}")
+        out(f"ULLAGE {WORDS[3]} - {_plain(why)}")
 
 
 def _plain(text: str) -> str:

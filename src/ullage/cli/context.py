@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -59,13 +60,22 @@ def yes_option(command: F) -> F:
     return click.option("--yes", is_flag=True, help="Do not ask.")(command)
 
 
+def on_terminal() -> bool:
+    """Whether somebody is there to answer; stdin may be closed altogether."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Go on only where the answer is yes. Raises Refused: without a terminal, no answer is a refusal."""
     if yes:
         return
-    if not click.get_text_stream("stdin").isatty():
+    if not on_terminal():
         raise Refused(f"{question} There is no terminal to answer on, so nothing was done; --yes answers it.")
-    if not click.confirm(question, default=False, err=True):
+    try:
+        answer = click.confirm(question, default=False, err=True)
+    except click.Abort:  # end of input, or Ctrl-C
+        answer = False
+    if not answer:
         raise Refused("nothing was done")
 
 

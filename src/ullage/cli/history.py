@@ -19,7 +19,10 @@ from ullage.model.units import format_size
 def history(limit: int, backup_id: str | None) -> None:
     """Show what became of backups: when, what, by whom, why, and what it gained; the newest first."""
     with application() as app:
-        operations = app.catalog.history(store=common().store, backup_id=backup_id, limit=limit)
+        store = common().store
+        operations = app.catalog.history(store=store, backup_id=backup_id, limit=limit)
+        if not operations:
+            app.chosen(store)  # a store that left the settings has its history still; one that never was is a mistake
     rows = [shapes.transition(op) for op in operations]
     if common().json:
         print_json({"transitions": rows})

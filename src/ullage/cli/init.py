@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 import click
 
-from ullage.cli.context import common, common_options, dry_run_option
+from ullage.cli.context import common, common_options, dry_run_option, on_terminal
 from ullage.cli.output import out, print_json, say
 from ullage.errors import SettingsError, UllageError, UsageError
 from ullage.model.units import printable
@@ -52,7 +51,7 @@ def _settings(path: str, backup_root: str | None, archive_root: str | None, capa
     from ullage.config.load import parse
     from ullage.config.template import settings_text
 
-    terminal = sys.stdin.isatty()
+    terminal = on_terminal()
     if not terminal and (backup_root is None or archive_root is None):
         raise UsageError(f"there are no settings at {printable(path)}; give --backup-root and --archive-root")
     name = common().store or "main"
@@ -60,6 +59,11 @@ def _settings(path: str, backup_root: str | None, archive_root: str | None, capa
         backup_root = click.prompt("Where are the backups", err=True)
     if archive_root is None:
         archive_root = click.prompt("Where may archives go (another disk is best)", err=True)
+    for directory in (backup_root, os.path.dirname(os.path.abspath(archive_root))):
+        if not os.path.isdir(directory):  # before anything is written: settings that are there are never changed
+            raise UsageError(
+                f"there is no directory {printable(directory)}; make it, or mount its disk, then try again"
+            )
     text = settings_text(name, str(backup_root), str(archive_root), capacity)
     _check_paths(parse(text, path, os.environ))
     return text

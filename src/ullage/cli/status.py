@@ -73,7 +73,7 @@ def _store(app: Any, site: Any) -> dict[str, object]:
 def _counts(site: Any) -> dict[str, int]:
     try:
         with site.open() as opened:
-            states = Counter(str(backup.state or "UNKNOWN") for backup in opened.source.backups())
+            states = Counter(str(backup.state or "UNKNOWN") for backup in opened.source.facts())
             states[str(State.ARCHIVED)] = len(opened.source.archives())
     except (UllageError, OSError):
         return {}

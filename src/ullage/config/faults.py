@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterable
@@ -118,6 +117,8 @@ def _parts(key: str) -> Path:
 
 def nearest(name: str, known: Iterable[str], elsewhere: Iterable[str]) -> str:
     """The known name most like this one, else the whole key that it is a part of, as a question; empty for none."""
+    import difflib  # not at the top: only a fault needs it
+
     near = difflib.get_close_matches(name[:80], list(known), n=1)
     near += [key for key in elsewhere if name in key.split(".")]
     return f' (did you mean "{near[0]}"?)' if near else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -164,6 +163,8 @@ def quoted(line: str) -> str:
     except UnicodeEncodeError:
         raise ValueError("a settings file holds UTF-8 only, and this name is not UTF-8") from None
     # JSON leaves DEL as it is, TOML forbids it; beyond that a JSON string is a TOML string.
+    import json  # not at the top: reading settings needs none
+
     return json.dumps(line, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

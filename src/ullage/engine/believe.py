@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ullage.policy.clock import ClockMark, check_clock
-from ullage.ports import Clock
+
+if TYPE_CHECKING:
+    from ullage.ports import Clock  # its Protocols take longer to make than ``status`` has to spare
 
 
 class Marks(Protocol):

@@ -19,7 +19,7 @@ from ullage.model.settings import StoreSettings
 from ullage.model.words import CleanupLevel, Level, Result, Trigger
 from ullage.policy import respond
 from ullage.policy.alerting import AlertState, alert_due
-from ullage.policy.assess import Goal, archive_pressed, assess, reached, shown_percent, usage_of
+from ullage.policy.assess import Goal, archive_pressed, assess, of_disk, reached, shown_percent, usage_of
 from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
 
 CLOCK = "\0clock"
@@ -178,7 +178,7 @@ class Engine:
                 reason = _reason(pressure)
                 yield from reclaim.clean(response.cleanup_level, response.limit, response.goal, reason)
                 if pressure.level is Level.CRITICAL and not reclaim.done(Goal.BELOW_CRITICAL):
-                    yield from reclaim.promote(f"promoted: {reason}")
+                    yield from reclaim.promote(f"{reason}; still at critical")
         yield from self._archives(reclaim)
         reclaim.tidy()
 
@@ -197,9 +197,9 @@ class Engine:
             archive_first=response.archive_first,
         )
         if not reclaim.done(Goal.BELOW_EMERGENCY):
-            yield from reclaim.force_delete(f"forced: {reason}")
+            yield from reclaim.force_delete(f"{reason}; still an emergency")
         if not reclaim.done(Goal.BELOW_EMERGENCY):
-            yield from reclaim.promote(f"forced: {reason}", forced=True)
+            yield from reclaim.promote(f"{reason}; still an emergency", forced=True)
 
     def _archives(self, reclaim: Reclaim) -> Iterator[Operation]:
         """The archives' turn: on their own filesystem when it is pressed, on a shared one when nothing else helped."""
@@ -207,7 +207,7 @@ class Engine:
 
         def enough(reading: Reading) -> bool:
             if reading.same_filesystem:
-                usage = assess(reading, marks).usage
+                usage = assess(of_disk(reading), marks).usage
                 return usage is None or reached(Goal.BELOW_CRITICAL, usage, marks)
             return not archive_pressed(reading, marks)
 

@@ -26,6 +26,8 @@ FASTEST = 2e9
 DUTY = 9.0
 """A look that takes long (a capacity that is summed up) is followed by so many times its own duration of rest."""
 _PAUSE_AFTER_ERROR = 10.0
+_NOTICE = 0.1
+"""Seconds in which a signal is noticed."""
 _LONG = 30.0
 """Seconds at one step (a large backup, or a filesystem that hangs) after which the store is looked at from outside."""
 
@@ -126,7 +128,7 @@ class Daemon:
         self._alive = alive
         self._cycled = cycled
         self._watches: dict[str, Watch] = {}
-        self._ending = Event()
+        self._ended = False
         self._mail = Event()
         self._lock = Lock()
         self._records: dict[str, CycleRecord] = {}
@@ -147,16 +149,20 @@ class Daemon:
                 self._watches[name].start()
 
     def end(self) -> None:
-        """Make ``run`` return."""
-        self._ending.set()
-        self._mail.set()
+        """Make ``run`` return. Fit for a signal handler: it takes no lock, which the main thread may hold."""
+        self._ended = True
 
     def run(self, pulse: float = 1.0) -> None:
         """Until ``end`` is called: deliver alerts, and say every ``pulse`` seconds that we live."""
         Thread(target=self._deliveries, name="alerts", daemon=True).start()
-        while not self._ending.wait(pulse):
-            self._mind()
-            self._alive(self._status())
+        said = -pulse
+        while not self._ended:
+            now = self._clock.monotonic()
+            if now - said >= pulse:
+                said = now
+                self._mind()
+                self._alive(self._status())
+            self._clock.sleep(_NOTICE)
         for watch in self._watches.values():
             watch.end()
 
@@ -182,7 +188,7 @@ class Daemon:
                 log.error("store %s: %s", name, error)
 
     def _deliveries(self) -> None:
-        while not self._ending.is_set():
+        while not self._ended:
             try:
                 self._deliver()
             except Exception:

@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, UllageError
 from ullage.model.backups import Archive, Backup, Operation
 from ullage.model.readings import Reading, Space
-from ullage.model.words import Phase, Result
+from ullage.model.words import Action, Phase, Result, State
 from ullage.policy.respond import fruitless
-from ullage.ports import Clock, Held, Journal, OpenStore, Stop
+from ullage.ports import Catalog, Clock, Held, OpenStore, Stop
 
 _SAMPLE = 0.02
 """Seconds over which the rate of a writer is measured, where a removal seems to have gained too little."""
@@ -26,73 +26,92 @@ _SAMPLE = 0.02
 class Executor:
     """Carries out acts on one opened store. ``stop`` is asked in the middle of long ones."""
 
-    def __init__(self, opened: OpenStore, journal: Journal, clock: Clock, stop: Stop | None = None) -> None:
+    def __init__(self, opened: OpenStore, catalog: Catalog, clock: Clock, stop: Stop | None = None) -> None:
         self._opened = opened
-        self._journal = journal
+        self._catalog = catalog
         self._clock = clock
         self._stop = stop
 
     def delete(self, held: Held, fresh: Backup, op: Operation) -> Operation:
         """The settled operation of deleting a held backup. Raises CatalogError with nothing done, or Interrupted."""
-        began = self._journal.begin(
-            replace(op, handle=held.handle, token=new_token(), predicted_bytes=fresh.reclaimable_bytes)
-        )
-        return self._stage_and_purge(held, began, undo=lambda: None)
+        return self._stage_and_purge(held, self._begin(held, fresh, op))
 
-    def archive(self, held: Held, fresh: Backup, op: Operation, room: Callable[[int], None]) -> Operation:
-        """The settled operation of archiving a held backup. Raises NoRoom (settled as failed first), Interrupted."""
+    def archive(
+        self, held: Held, fresh: Backup, op: Operation, room: Callable[[int], None], still: Callable[[], None]
+    ) -> Operation:
+        """The settled operation of archiving a held backup. Raises NoRoom (settled as failed first), Interrupted.
+
+        ``still`` raises where the backup may not go any more: archiving takes long.
+        """
         reclaimer = self._opened.reclaimer
         path = reclaimer.archive_path(fresh, now=op.at)
-        known = reclaimer.archive_handle(path) is not None
-        if known:
+        if reclaimer.archive_handle(path) is not None:
             op = replace(op, reason=f"{op.reason}; it takes the place of its earlier archive")
-        began = self._journal.begin(
-            replace(op, handle=held.handle, token=new_token(), path=path, predicted_bytes=fresh.reclaimable_bytes)
-        )
+            made = self._begin(held, fresh, op)
+        else:
+            made = self._begin(held, fresh, replace(op, path=path))
         try:
-            size, digest = reclaimer.write_archive(held, began.token, room, self._stop)
-            archive = reclaimer.publish_archive(fresh, began.token, now=op.at)
+            size, digest = reclaimer.write_archive(held, made.token, room, self._stop)
+            room(size)
+            taken = size if self._opened.gauge.read().same_filesystem else 0
+            predicted = max(0, made.predicted_bytes - taken)
+            made = self._catalog.advance(made, Phase.ARCHIVED, digest=digest, predicted_bytes=predicted)
+            archive = reclaimer.publish_archive(fresh, made.token, now=op.at)
+            self._catalog.remember_archive(
+                op.store, archive.path, op.backup_id, digest, archive.size_bytes, archive.created_at
+            )
+            still()
         except BaseException as error:
-            reclaimer.discard_part(began.token)
-            failed = self._failed(began, error)
-            if isinstance(error, UllageError | OSError) and not isinstance(error, NoRoom | Interrupted):
-                return failed
-            raise
-        made = self._journal.advance(began, Phase.ARCHIVED, digest=digest, path=archive.path)
-        return self._stage_and_purge(held, made, undo=lambda: self._undo_archive(archive, keep=known), made=size)
+            return self._undone(made, error)
+        return self._stage_and_purge(held, made, path=archive.path, taken=taken)
 
     def transition(self, held: Held, op: Operation) -> Operation:
         """The settled operation of writing another state into a held backup."""
         assert op.to_state is not None
-        began = self._journal.begin(replace(op, handle=held.handle))
+        began = self._catalog.begin(replace(op, handle=held.handle))
         try:
-            held.write_state(op.to_state, int(op.at))
+            self._write_state(held, op.to_state, int(op.at))
         except (UllageError, OSError) as error:
+            now = self._opened.source.glance(op.backup_id)
+            if now is None or now.state is not op.from_state:
+                raise  # half done: recover finishes it
             return self._failed(began, error)
         return self._settle(began, Result.DONE)
+
+    def _write_state(self, held: Held, state: State, at: int) -> None:
+        """On a full disk the ballast makes room. Raises NoRoom."""
+        try:
+            held.write_state(state, at)
+        except NoRoom:
+            if not self._opened.gauge.give_up_ballast():
+                raise
+            held.write_state(state, at)
 
     def delete_archive(self, archive: Archive, op: Operation) -> Operation:
         """The settled operation of unlinking an archive."""
         handle = self._opened.reclaimer.archive_handle(archive.path)
         if handle is None:
-            return self._journal.record(replace(op, result=Result.SKIPPED, reason=f"{op.reason}; it is gone already"))
-        before = self._opened.gauge.read()
-        began = self._journal.begin(replace(op, handle=handle, path=archive.path, predicted_bytes=archive.size_bytes))
+            return self._catalog.record(replace(op, result=Result.SKIPPED, reason=f"{op.reason}; it is gone already"))
+        before = self._settled(archives=True)
+        began = self._catalog.begin(replace(op, handle=handle, path=archive.path, predicted_bytes=archive.size_bytes))
         try:
             self._opened.reclaimer.delete_archive(archive.path, handle)
         except (UllageError, OSError) as error:
+            if self._opened.reclaimer.archive_handle(archive.path) is None:
+                raise  # gone, and perhaps not durably: recover settles it
             return self._failed(began, error)
-        self._opened.gauge.settle(before, archive.size_bytes)
+        self._catalog.forget_archive(op.store, archive.path)
+        self._opened.gauge.settle(before, archive.size_bytes, archives=True)
         gained = _grown(before, self._opened.gauge.read(), archives=True)
         return self._settle(began, Result.DONE, gained=max(0, gained))
 
     def restore(self, archive: Archive, destination: str | None, digest: str | None, op: Operation) -> Operation:
         """The settled operation of bringing an archive back, to its place or to ``destination``."""
         reclaimer = self._opened.reclaimer
-        op = self._journal.begin(replace(op, token=new_token(), path=destination or ""))
+        op = self._catalog.begin(replace(op, token=new_token(), path=destination or ""))
         try:
             handle = reclaimer.extract(archive, op.token, destination, digest, self._stop)
-            op = self._journal.advance(op, Phase.STAGED, handle=handle)
+            op = self._catalog.advance(op, Phase.STAGED, handle=handle)
             reclaimer.publish_restore(archive.backup_id, op.token, destination)
         except BaseException as error:
             reclaimer.discard_restore(op.token, destination)
@@ -100,26 +119,43 @@ class Executor:
             if isinstance(error, UllageError | OSError) and not isinstance(error, Interrupted):
                 return failed
             raise
+        reclaimer.discard_restore(op.token, destination)  # where that fails, recover does it
         return self._settle(op, Result.DONE)
 
-    def _stage_and_purge(self, held: Held, op: Operation, undo: Callable[[], None], made: int = 0) -> Operation:
-        before, began = self._opened.gauge.read(), self._clock.monotonic()
-        reclaimer = self._opened.reclaimer
+    def _begin(self, held: Held, fresh: Backup, op: Operation) -> Operation:
+        return self._catalog.begin(
+            replace(op, handle=held.handle, token=new_token(), predicted_bytes=fresh.reclaimable_bytes)
+        )
+
+    def _stage_and_purge(self, held: Held, op: Operation, path: str = "", taken: int = 0) -> Operation:
+        """``taken``: bytes that its archive took from the same filesystem; they are no gain."""
+        before, began = self._settled(), self._clock.monotonic()
         try:
             staged = self._stage(held, op.token)
-        except (UllageError, OSError) as error:
-            undo()
-            return self._failed(op, error)
-        try:
-            purging = self._journal.advance(op, Phase.PURGING, token=op.token if staged else "")
-        except CatalogError:
-            if staged:
-                reclaimer.unstage(op.backup_id, op.token, op.handle)
-            undo()
-            raise
-        reclaimer.purge(op.backup_id, purging.token, op.handle, self._stop)
-        self._opened.gauge.settle(before, op.predicted_bytes)
-        return self._settle(purging, Result.DONE, gained=self._gain(before, began, op.predicted_bytes))
+            purging = self._catalog.advance(op, Phase.PURGING, token=op.token if staged else "", path=path)
+        except BaseException as error:
+            return self._undone(op, error)
+        self._opened.reclaimer.purge(op.backup_id, purging.token, op.handle, self._stop)
+        promised = op.predicted_bytes + taken
+        self._opened.gauge.settle(before, promised)
+        return self._settle(purging, Result.DONE, gained=max(0, self._gain(before, began, promised) - taken))
+
+    def _settled(self, *, archives: bool = False) -> Reading:
+        """The store as it is, nothing of it yet to be written or handed back: btrfs hides what is not synced."""
+        gauge = self._opened.gauge
+        gauge.settle(gauge.read(), 0, archives=archives)
+        return gauge.read()
+
+    def _undone(self, op: Operation, error: BaseException) -> Operation:
+        """The operation settled as failed, all of it undone. Raises ``error`` where it is more than a failure of it.
+
+        Where undoing fails too, that is raised, and the row is left to ``recover``.
+        """
+        undo(self._opened, self._catalog, op)
+        failed = self._failed(op, error)
+        if isinstance(error, NoRoom | Interrupted | CatalogError) or not isinstance(error, UllageError | OSError):
+            raise error
+        return failed
 
     def _gain(self, before: Reading, began: float, predicted: int) -> int:
         """Bytes that the removal gave back. Where a writer took them at once, what it took in that time is added."""
@@ -138,19 +174,27 @@ class Executor:
             return True
         return self._opened.gauge.give_up_ballast() > 0 and self._opened.reclaimer.stage(held, token)
 
-    def _undo_archive(self, archive: Archive, *, keep: bool) -> None:
-        """Take a fresh archive away again: its backup stays. One that took an older one's place is kept."""
-        handle = self._opened.reclaimer.archive_handle(archive.path)
-        if handle is not None and not keep:
-            self._opened.reclaimer.delete_archive(archive.path, handle)
-
     def _failed(self, op: Operation, error: BaseException) -> Operation:
         result = Result.SKIPPED if isinstance(error, Busy | Changed) else Result.FAILED
         return self._settle(op, result, reason=f"{op.reason}; {describe(error)}")
 
     def _settle(self, op: Operation, result: Result, *, reason: str | None = None, gained: int = 0) -> Operation:
         lasted = max(0.0, self._clock.now() - op.at)
-        return self._journal.settle(op, result, reason=reason, reclaimed_bytes=gained, duration_seconds=lasted)
+        return self._catalog.settle(op, result, reason=reason, reclaimed_bytes=gained, duration_seconds=lasted)
+
+
+def undo(opened: OpenStore, catalog: Catalog, op: Operation) -> bool:
+    """Whether the backup had to be brought back; before ``PURGING``, what an operation has done is taken back.
+
+    ``path`` is empty where the archive took the place of an earlier one: then it stays, for there is no other.
+    """
+    reclaimer = opened.reclaimer
+    back = reclaimer.unstage(op.backup_id, op.token, op.handle)
+    if op.action is Action.ARCHIVE:
+        reclaimer.discard_part(op.token)
+        if op.path and op.digest and reclaimer.discard_archive(op.path, op.digest):
+            catalog.forget_archive(op.store, op.path)
+    return back
 
 
 def new_token() -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from ullage.engine.execute import Executor, describe
-from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, UllageError
+from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refused, UllageError
 from ullage.model.backups import Archive, Backup, Operation, Selection
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
@@ -299,22 +299,30 @@ class Reclaim:
         no = allowed(fresh)
         if no:
             return self._record(op, Result.SKIPPED, "; ".join(no))
-        op = replace(op, from_state=fresh.state)
+        if fresh.state is not op.from_state:  # what to do with it was decided by its state
+            raise Changed(f"it is {fresh.state or 'unknown'} by now and was {op.from_state or 'unknown'}; look again")
         if op.action is Action.DELETE:
             return self._deleted(held, fresh, op)
         return self._archived(held, fresh, op, only=only)
 
     def _archived(self, held: Held, fresh: Backup, op: Operation, *, only: bool) -> Operation:
+        before = self.reading
+
+        def room(written: int) -> None:
+            """Raises NoRoom when the archive under way takes more than there is or, not asked for, than it gains."""
+            no = respond.archive_must_stop(self.reading, self._store)
+            if no is None and not only:
+                no = respond.archive_gains_nothing(fresh, written, before, self._store)
+            if no is not None:
+                raise NoRoom(f"{no}, after {written} bytes")
+
         try:
-            done = self._executor.archive(held, fresh, op, self._room)
+            done = self._executor.archive(held, fresh, op, room, lambda: self._still(fresh))
         except NoRoom as error:
             if only:
                 return self._record(op, Result.FAILED, describe(error))
             return self._deleted(held, fresh, self._instead(op, f"no room for the archive: {describe(error)}"))
         if done.result is Result.DONE:
-            self._catalog.remember_archive(
-                op.store, done.path, fresh.id, done.digest, 0, fresh.created_at or int(op.at)
-            )
             return self._gone_now(done)
         if not only and done.result is Result.FAILED and self._store.archive.on_failure == "delete":
             self._reported(done)
@@ -343,11 +351,11 @@ class Reclaim:
         self._fruitless = self._fruitless + 1 if short else 0
         return op
 
-    def _room(self, written: int) -> None:
-        """Raises NoRoom when the archive under way takes more than its filesystem may give."""
-        no = respond.archive_must_stop(self._opened.gauge.read(), self._store)
-        if no is not None:
-            raise NoRoom(f"{no}, after {written} bytes")
+    def _still(self, fresh: Backup) -> None:
+        """Raises Refused where it was pinned, or came to be held by its floor, while it was archived."""
+        now, floor = self._opened.source.glance(fresh.id), self._floor(fresh.id)
+        if now is None or now.pinned or floor is not None:
+            raise Refused(floor or "it is pinned by now, or gone")
 
     def _choice(self, backup: Backup, archive_first: bool) -> tuple[bool, str]:
         if not archive_first:

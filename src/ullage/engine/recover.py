@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ullage.engine.execute import describe
-from ullage.errors import Busy, Changed, UllageError
+from msgspec.structs import replace
+
+from ullage.engine.execute import describe, undo
+from ullage.errors import CatalogError, Changed, Interrupted, UllageError
 from ullage.model.backups import Operation
 from ullage.model.words import Action, Phase, Result
 from ullage.ports import Catalog, OpenStore, Stop
@@ -16,16 +18,21 @@ _NOTHING = "interrupted before anything was changed"
 def recover(opened: OpenStore, catalog: Catalog, stop: Stop | None = None) -> list[Operation]:
     """The operations that were settled. Call it with the store locked: then nobody else is at work on them.
 
-    One that cannot be settled now (an I/O error, a lock) stays as it is and is tried again at the next call.
+    One that cannot be settled now (an I/O error, a lock, a mount) is among them as failed, but its row stays, and it
+    is tried again at the next call. Raises CatalogError, Interrupted.
     """
     settled = []
     for op in catalog.unsettled(opened.settings.name):
         try:
-            settled.append(_RECOVERIES[op.action](opened, catalog, op, stop))
-        except (Busy, OSError):
-            continue
-        except UllageError as error:
+            outcome = _RECOVERIES[op.action](opened, catalog, op, stop)
+            settled += [outcome] if outcome.result is not None else []
+        except (CatalogError, Interrupted):
+            raise
+        except Changed as error:
             settled.append(_settle(catalog, op, Result.FAILED, f"needs attention: {describe(error)}"))
+        except (UllageError, OSError) as error:
+            why = f"{op.reason}; interrupted, and cannot be settled now: {describe(error)}"
+            settled.append(replace(op, result=Result.FAILED, reason=why))
     return settled
 
 
@@ -34,28 +41,23 @@ def _settle(catalog: Catalog, op: Operation, result: Result, note: str) -> Opera
 
 
 def _delete(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | None) -> Operation:
-    if op.phase is Phase.PURGING:
+    if op.phase is Phase.PURGING and not (op.token and _stands(opened, op)):
         opened.reclaimer.purge(op.backup_id, op.token, op.handle, stop)
         return _settle(catalog, op, Result.DONE, "the removal was finished")
-    if opened.reclaimer.unstage(op.backup_id, op.token, op.handle):
-        return _settle(catalog, op, Result.FAILED, "interrupted; the backup is back in its place")
-    return _settle(catalog, op, Result.FAILED, _NOTHING)
-
-
-def _archive(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | None) -> Operation:
-    if op.phase is Phase.PURGING:
-        return _delete(opened, catalog, op, stop)
-    opened.reclaimer.unstage(op.backup_id, op.token, op.handle)
-    opened.reclaimer.discard_part(op.token)
-    return _settle(catalog, op, Result.FAILED, "interrupted; the backup is in its place")
+    back = undo(opened, catalog, op)
+    return _settle(catalog, op, Result.FAILED, "interrupted; the backup is back in its place" if back else _NOTHING)
 
 
 def _transition(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | None) -> Operation:
     assert op.to_state is not None
     try:
         with opened.source.hold(op.backup_id) as held:
+            if op not in catalog.unsettled(op.store):
+                return op  # it was under way without the store's lock, and has been settled since
+            held.tidy()
             backup = opened.source.glance(op.backup_id)
-            if held.handle == op.handle and backup is not None and backup.state is op.to_state:
+            torn = backup is not None and backup.state is None  # it was overwritten in place, on a full disk
+            if held.handle == op.handle and backup is not None and (torn or backup.state is op.to_state):
                 held.write_state(op.to_state, int(op.at))
                 return _settle(catalog, op, Result.DONE, "the transition was finished")
     except Changed:
@@ -72,10 +74,13 @@ def _delete_archive(opened: OpenStore, catalog: Catalog, op: Operation, stop: St
 
 def _restore(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | None) -> Operation:
     if op.path:
-        return _settle(catalog, op, Result.FAILED, f"interrupted; look beside {op.path} for .ullage-restore-{op.token}")
-    if op.phase is Phase.STAGED and _stands(opened, op):
-        return _settle(catalog, op, Result.DONE, "the backup is in its place")
+        return _settle(
+            catalog, op, Result.FAILED, f"interrupted; look at {op.path}, and beside it for .ullage-restore-{op.token}"
+        )
+    stands = op.phase is Phase.STAGED and _stands(opened, op)
     opened.reclaimer.discard_restore(op.token)
+    if stands:
+        return _settle(catalog, op, Result.DONE, "the backup is in its place")
     return _settle(catalog, op, Result.FAILED, "interrupted; what it had written was removed")
 
 
@@ -90,7 +95,7 @@ def _stands(opened: OpenStore, op: Operation) -> bool:
 _Recovery = Callable[[OpenStore, Catalog, Operation, Stop | None], Operation]
 _RECOVERIES: dict[Action, _Recovery] = {
     Action.DELETE: _delete,
-    Action.ARCHIVE: _archive,
+    Action.ARCHIVE: _delete,
     Action.TRANSITION: _transition,
     Action.PROMOTE: _transition,
     Action.DELETE_ARCHIVE: _delete_archive,

@@ -14,7 +14,7 @@ class Backup(Struct, frozen=True, kw_only=True):
     fallback applied (the directory's mtime) and is None where the file is there but holds no time; the other
     times are None where their file is missing. ``size_bytes`` are allocated blocks as ``du`` counts,
     ``reclaimable_bytes`` and ``inodes`` what goes when no link outside remains. ``last_read_at`` is the newest atime
-    of its content, ``newest_mtime`` the newest mtime of anything in it. ``busy`` says who uses it, where known.
+    of any file in it, ``newest_mtime`` the newest mtime of anything in it. ``busy`` says who uses it, where known.
     """
 
     id: str

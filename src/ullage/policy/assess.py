@@ -7,6 +7,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from math import floor
 
+from msgspec.structs import replace
+
 from ullage.model.readings import Pressure, Reading, Space
 from ullage.model.settings import Watermarks
 from ullage.model.words import Level
@@ -53,6 +55,11 @@ def assess(reading: Reading, marks: Watermarks) -> Pressure:
     level = level_of(usage, marks)
     reason = f"{what} {shown_percent(usage)} % used, {_begins(level, marks)}"
     return Pressure(level=level, usage=usage, archive_usage=archive, total_usage=total, reason=reason)
+
+
+def of_disk(reading: Reading) -> Reading:
+    """The reading without a capacity: archives take nothing of that, only of the filesystem."""
+    return replace(reading, backup=reading.backup[:1])
 
 
 def archive_pressed(reading: Reading, marks: Watermarks) -> bool:

@@ -13,7 +13,7 @@ from ullage.model.readings import Reading, Space
 from ullage.model.settings import StoreSettings
 from ullage.model.units import DAY, MIB, format_size
 from ullage.model.words import CleanupLevel, EmergencyStrategy, Level, State
-from ullage.policy.assess import Goal, shown_percent, usage_of
+from ullage.policy.assess import Goal, missing, of_disk, shown_percent, usage_of
 from ullage.policy.protect import holds
 from ullage.policy.rank import oldest_first
 
@@ -22,6 +22,8 @@ FORCED_DELETE_AGE = DAY
 FORCED_PROMOTE_AGE = 2 * DAY
 ARCHIVE_RESERVE = 64 * MIB
 """What an archive must leave free on the filesystem that it shares with the backups: room to work."""
+ARCHIVE_MOST = 0.9
+"""Of what a backup gives back, the part that its archive on the same filesystem may take: more would gain nothing."""
 ARCHIVE_INODES = 3
 """An archive takes a file, and at worst the directories of its year and its month."""
 
@@ -58,11 +60,11 @@ def _emergency(store: StoreSettings) -> Response:
 
 
 def promotable(
-    backups: Iterable[Backup], floors: Mapping[str, str], missing: tuple[int, int], store: StoreSettings, *, now: float
+    backups: Iterable[Backup], floors: Mapping[str, str], lacking: tuple[int, int], store: StoreSettings, *, now: float
 ) -> list[Backup]:
-    """CONFIRMED backups that should become CLEANABLE, oldest first: as many as the missing (bytes, inodes) need."""
+    """CONFIRMED backups that should become CLEANABLE, oldest first: as many as the lacking (bytes, inodes) need."""
     chosen: list[Backup] = []
-    size, inodes = missing
+    size, inodes = lacking
     for backup in _of_age(backups, State.CONFIRMED, PROMOTE_AGE, floors, store, now=now):
         if size <= 0 and inodes <= 0:
             break
@@ -96,7 +98,7 @@ def archive_choice(backup: Backup, store: StoreSettings, reading: Reading) -> tu
     if not store.archive.before_delete:
         return False, "archive.before_delete is off"
     if backup.state not in (State.CONFIRMED, State.CLEANABLE):
-        return False, f"only CONFIRMED and CLEANABLE backups are archived, and this is {backup.state or 'unknown'}"
+        return False, f"{backup.state or 'unknown'} is not archived"
     if reading.archive is None:
         # The attempt fails and the backup stays: what is not known is no reason to delete.
         return True, "the room for archives is not known"
@@ -112,6 +114,19 @@ def archive_must_stop(reading: Reading, store: StoreSettings) -> str | None:
     if reading.archive is None:
         return None
     return _lacking(reading.archive, store, same_filesystem=reading.same_filesystem)
+
+
+def archive_gains_nothing(backup: Backup, written: int, before: Reading, store: StoreSettings) -> str | None:
+    """Why an archive of which ``written`` bytes stand is no way to gain room; None where it is.
+
+    On the filesystem shared with the backups, what does not compress would stand there twice and then still once.
+    ``before``: as it was when the archive was begun.
+    """
+    if not before.same_filesystem or written <= ARCHIVE_MOST * backup.reclaimable_bytes:
+        return None
+    if missing(Goal.TARGET, of_disk(before), store.watermarks)[0] == 0:
+        return None  # what is wanted is inodes, or room in the capacity
+    return f"it would take most of the {format_size(backup.reclaimable_bytes)} that the backup gives back"
 
 
 def fruitless(predicted: int, reclaimed: int) -> bool:

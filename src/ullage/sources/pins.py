@@ -29,6 +29,12 @@ def read(root_fd: int) -> dict[str, Pin]:
         return {pin.backup_id: pin for pin in (_one(fd, name) for name in os.listdir(fd) if name.startswith("p-"))}
 
 
+def holds(root_fd: int, backup_id: str) -> bool:
+    """Whether there is a pin of that backup."""
+    with _Directory(root_fd) as fd:
+        return files.stat_or_none(fd, _name(backup_id)) is not None
+
+
 def add(root_fd: int, pin: Pin) -> bool:
     """Write a pin, durably; False where there is one. On a full disk the ballast makes room. Raises NoRoom."""
     name = _name(pin.backup_id)

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ullage.errors import ArchiveError, Busy, Changed, NoRoom, Refused, UllageError, Unavailable
+from ullage.errors import ArchiveError, Busy, Changed, NoRoom, Refused, Unavailable
 from ullage.model.backups import Archive, Backup
 from ullage.model.units import printable
 from ullage.model.words import State
 from ullage.ports import Held, Stop
-from ullage.sources import archived
+from ullage.sources import archived, pins
 from ullage.sources.roots import Roots
 from ullage.system import archive_manifest, archives, files, linux, mounts, processes, tree
 from ullage.system.identity import open_private
@@ -32,19 +32,19 @@ class TreeReclaimer:
         self._manifests: dict[str, archive_manifest.Manifest] = {}
 
     def stage(self, held: Held, token: str) -> bool:
-        """The backup is in the trash, and nobody is writing into it; False: there is no room for the rename."""
+        """The backup is in the trash, and nobody is writing into it; False: there is no room for the rename.
+
+        Where it raises, the backup may lie in the trash: ``unstage`` brings it back.
+        """
         self._refuse_mounts(held.backup_id)
         with self._private("trash") as trash:
             try:
                 tree.rename_exclusive(self._roots.backup_fd, held.backup_id, trash, token)
             except NoRoom:
                 self._refuse_change(held, self._manifests.get(token), self._roots.backup_fd, held.backup_id)
+                self._refuse_pin(held)
                 return False
-            try:
-                self._check_staged(held, trash, token)
-            except (UllageError, OSError):
-                tree.rename_exclusive(trash, token, self._roots.backup_fd, held.backup_id)
-                raise
+            self._check_staged(held, trash, token)
             os.fsync(trash)
         os.fsync(self._roots.backup_fd)
         return True
@@ -121,6 +121,17 @@ class TreeReclaimer:
         with self._archive_private("parts") as parts, suppress(FileNotFoundError):
             os.unlink(token + _PART, dir_fd=parts)
 
+    def discard_archive(self, path: str, digest: str) -> bool:
+        """Whether there was an archive of that content at ``path``, which is unlinked now: its backup stands yet."""
+        handle = self.archive_handle(path)
+        if handle is None:
+            return False
+        with self._archive_file(path) as fd:
+            if archives.list_archive(fd).stream_digest != digest:
+                return False
+        self.delete_archive(path, handle)
+        return True
+
     def archive_handle(self, path: str) -> str | None:
         """The handle of the archive at ``path``; None where there is none."""
         try:
@@ -173,8 +184,11 @@ class TreeReclaimer:
         """The restored tree in its place; Changed where something stands there by now."""
         with self._target(backup_id, destination) as (fd, name), self._staging(token, destination, create=False) as tmp:
             tree.rename_exclusive(tmp, name, fd, name)
-            os.fsync(fd)
-        self.discard_restore(token, destination)
+            try:
+                os.fsync(fd)
+            except OSError:
+                tree.rename_exclusive(fd, name, tmp, name)
+                raise
 
     def discard_restore(self, token: str, destination: str | None = None) -> None:
         """Remove what a restore has written beside its place."""
@@ -199,6 +213,12 @@ class TreeReclaimer:
         if writers:
             raise Busy(f"{printable(held.backup_id)} is being written by {writers[0]}")
         self._refuse_change(held, self._manifests.get(token), trash, token)
+        self._refuse_pin(held)
+
+    def _refuse_pin(self, held: Held) -> None:
+        """Whoever pins looks for the backup afterwards; so one of us two sees the other."""
+        if pins.holds(self._roots.backup_fd, held.backup_id):
+            raise Refused(f"{printable(held.backup_id)} was pinned meanwhile")
 
     def _refuse_change(self, held: Held, before: archive_manifest.Manifest | None, parent: int, name: str) -> None:
         """Raises Changed where what was archived is no longer what stands there."""

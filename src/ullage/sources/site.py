@@ -8,18 +8,21 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from ullage.errors import UllageError, Unavailable
 from ullage.model.readings import Reading, Space
 from ullage.model.settings import StoreSettings
-from ullage.ports import Clock
+from ullage.policy.assess import usage_of
 from ullage.sources.roots import Expected, Roots, open_roots
 from ullage.sources.states import Remembering, StateSource
-from ullage.system import ballast, gauge, tree
+from ullage.system import ballast, gauge, linux, tree
 from ullage.system.guard import Guard
 from ullage.system.identity import open_private
 from ullage.system.locks import FileLock
 
 if TYPE_CHECKING:
+    from ullage.ports import Clock
     from ullage.sources.reclaimer import TreeReclaimer
 
 _SETTLE = 5.0
@@ -153,10 +156,14 @@ class StoreGauge:
             filesystem=reading.filesystem,
         )
 
-    def settle(self, before: Reading, pending: int) -> None:
+    def settle(self, before: Reading, pending: int, *, archives: bool = False) -> None:
         """Wait until ``pending`` bytes more than ``before`` are visible; within bounds."""
-        free = before.backup[0].free_bytes if before.backup else None
-        gauge.settle(self._roots.backup_fd, self._roots.filesystem, pending=pending, timeout=_SETTLE, before=free)
+        roots = self._roots
+        fd, space = (
+            (roots.archive_fd, before.archive) if archives else (roots.backup_fd, next(iter(before.backup), None))
+        )
+        kind = linux.filesystem_type(fd) if archives else roots.filesystem
+        gauge.settle(fd, kind, pending=pending, timeout=_SETTLE, before=None if space is None else space.free_bytes)
 
     def give_up_ballast(self) -> int:
         """Bytes given up at once."""
@@ -167,10 +174,16 @@ class StoreGauge:
             return given
 
     def restore_ballast(self) -> None:
-        """Make it again; nothing happens where it stands, or where there is no room for it."""
+        """Make it again; nothing happens where it stands, or where usage would come to the warning watermark."""
         if self._settings.capacity is not None:
             return
-        size = ballast.size_for(gauge.measure(self._roots.backup_fd).total_bytes)
+        space, marks = gauge.measure(self._roots.backup_fd), self._settings.watermarks
+        size = ballast.size_for(space.total_bytes)
+        with_it = replace(
+            space, used_bytes=space.used_bytes + size, available_bytes=max(0, space.available_bytes - size)
+        )
+        if usage_of(with_it, marks) >= marks.warning:
+            return  # no backup goes for the sake of the ballast
         with self._private() as fd, suppress(OSError):
             ballast.Ballast(fd).restore(size)
 

@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -22,11 +22,13 @@ from ullage.errors import Busy, Changed, NoRoom, Refused, UllageError
 from ullage.model.backups import Archive, Backup, Pin
 from ullage.model.units import printable
 from ullage.model.words import LIVE_STATES, State
-from ullage.ports import Clock, Stop
 from ullage.sources import archived, pins
 from ullage.sources.roots import Roots
 from ullage.sources.signature import Signature, decoded, signature
 from ullage.system import files, locks, processes, tree
+
+if TYPE_CHECKING:
+    from ullage.ports import Clock, Stop
 
 PRIVATE = ".ullage"
 TIMES = {
@@ -39,6 +41,8 @@ _LATEST = 1 << 40
 """A time in seconds beyond any real one (the year 36812): larger numbers are not times."""
 _LOOK_AGAIN = {State.CREATED: 600.0, State.PENDING: 600.0}
 _LOOK_AGAIN_OTHERS = 6 * 3600.0
+_FRESH = 5.0
+"""Seconds for which the sizes of one look are summed up without another."""
 _TICK = 1.0
 """Seconds: a change so shortly before a look may carry the same time stamp as one after it."""
 
@@ -61,24 +65,21 @@ class StateSource:
         self._roots = roots
         self._catalog = catalog
         self._clock = clock
+        self._sizes: dict[str, int] = {}
+        self._looked: float | None = None
 
     def backups(self) -> list[Backup]:
         """Every backup, with who uses it now, as far as that can be seen without touching its lock."""
-        known = self._catalog.known(self._store)
         pinned = self.pins()
         uses = _Uses(self._roots)
-        found, changed = [], []
-        for name in self._names():
-            seen = self._seen(name, known.pop(name, None))
-            if seen is None:
-                continue
-            fresh, backup, sign = seen
-            if fresh is not None:
-                changed.append(fresh)
-            found.append(replace(backup, pinned=name in pinned, busy=backup.busy or uses.of(name, sign)))
-        if changed or known:
-            self._catalog.remember(self._store, changed, list(known))
-        return found
+        return [
+            replace(backup, pinned=backup.id in pinned, busy=backup.busy or uses.of(backup.id, sign))
+            for backup, sign in self._looked_at()
+        ]
+
+    def facts(self) -> list[Backup]:
+        """Every backup, without its pin and who uses it: quicker by tens of milliseconds, and enough to count."""
+        return [backup for backup, _ in self._looked_at()]
 
     def glance(self, backup_id: str) -> Backup | None:
         """State, times and pin read anew; sizes are not looked at."""
@@ -123,8 +124,15 @@ class StateSource:
         return pins.read(self._roots.backup_fd)
 
     def pin(self, pin: Pin) -> bool:
-        """Hold a backup; False where it was pinned already."""
-        return pins.add(self._roots.backup_fd, pin)
+        """Hold a backup; False where it was pinned already. Raises Changed where it went at the same moment.
+
+        Whoever takes a backup away looks for a pin after the first step, and we look for the backup after pinning.
+        """
+        stood = self.glance(pin.backup_id) is not None
+        added = pins.add(self._roots.backup_fd, pin)
+        if stood and self.glance(pin.backup_id) is None:
+            raise Changed(f"{printable(pin.backup_id)} was taken away while it was pinned; look where it is, with list")
+        return added
 
     def unpin(self, backup_id: str) -> bool:
         """Let it go; False where it was not pinned."""
@@ -140,19 +148,23 @@ class StateSource:
         return sorted(found)
 
     def allocated(self) -> int:
-        """Bytes that everything below ``backup_root`` takes, for a store with a ``capacity``."""
-        total = sum(backup.size_bytes for backup in self.backups())
-        for entry in os.scandir(self._roots.backup_fd):
-            if not entry.is_dir(follow_symlinks=False):
-                total += entry.stat(follow_symlinks=False).st_blocks * 512
-            elif not _has_state(self._roots.backup_fd, entry.name):
-                total += self._size_of(entry.name)
-        return total
+        """Bytes that everything below ``backup_root`` takes, for a store with a ``capacity``.
 
-    def _size_of(self, name: str) -> int:
+        Within ``_FRESH`` seconds of a look, what is gone and what is new is seen, but not what an old backup grew by: a
+        reclaim measures after every step. Whoever looks next opens the store anew.
+        """
+        if self._looked is None or self._clock.monotonic() - self._looked >= _FRESH:
+            self._looked_at()
+        with os.scandir(self._roots.backup_fd) as entries:
+            return sum(self._sizes[e.name] if e.name in self._sizes else self._size_of(e) for e in entries)
+
+    def _size_of(self, entry: os.DirEntry[str]) -> int:
+        """Bytes of what is no backup that was summed up; 0 where it cannot be looked through."""
         try:
-            fd = tree.open_directory(self._roots.backup_fd, name)
-        except UllageError:
+            if not entry.is_dir(follow_symlinks=False):
+                return entry.stat(follow_symlinks=False).st_blocks * 512
+            fd = tree.open_directory(self._roots.backup_fd, entry.name)
+        except (UllageError, FileNotFoundError):
             return 0
         try:
             return tree.survey(fd).size_bytes
@@ -160,6 +172,23 @@ class StateSource:
             return 0
         finally:
             os.close(fd)
+
+    def _looked_at(self) -> list[tuple[Backup, Signature]]:
+        self._looked = self._clock.monotonic()
+        known = self._catalog.known(self._store)
+        found, changed = [], []
+        for name in self._names():
+            seen = self._seen(name, known.pop(name, None))
+            if seen is None:
+                continue
+            fresh, backup, sign = seen
+            if fresh is not None:
+                changed.append(fresh)
+            found.append((backup, sign))
+        if changed or known:
+            self._catalog.remember(self._store, changed, list(known))
+        self._sizes = {backup.id: backup.size_bytes for backup, _ in found}
+        return found
 
     def _names(self) -> list[str]:
         with os.scandir(self._roots.backup_fd) as entries:
@@ -237,6 +266,10 @@ class StateHeld:
         if name is not None:
             with suppress(NoRoom):  # a missing time falls back to the one before it (SPEC.md 2)
                 files.write_durable(self.fd, name, f"{at}\n".encode(), like=before)
+
+    def tidy(self) -> None:
+        """Remove temporary files of ours, left by a process that was killed."""
+        files.remove_leftovers(self.fd)
 
 
 class _Uses:

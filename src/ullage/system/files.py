@@ -91,7 +91,8 @@ def write_durable(
 ) -> None:
     """Puts ``data`` in the place of the file ``name``: after a crash there is the old one or the new one, whole.
 
-    ``like`` gives owner and mode instead of ``mode``. ``keep_mtime`` leaves the directory's own times as they were: the
+    ``like`` gives owner, mode and the time of the last reading instead of ``mode``: to write is not to read.
+    ``keep_mtime`` leaves the directory's own times as they were: the
     age of a backup may come from them. Raises NoRoom (nothing changed), Refused (no permission, a directory stands
     there, the owner cannot be given), Changed (the directory is gone), Unavailable.
     """
@@ -121,6 +122,8 @@ def _replace(dir_fd: int, name: str, data: bytes, mode: int, like: os.stat_resul
         try:
             _dress(fd, mode, like)
             _write(fd, data)
+            if like is not None:
+                os.utime(fd, ns=(like.st_atime_ns, os.fstat(fd).st_mtime_ns))
             os.fsync(fd)
         finally:
             os.close(fd)

@@ -22,6 +22,7 @@ from ullage.system import files
 
 LOCK, PID = "daemon.lock", "ullage.pid"
 _LENGTH = 256
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Running(Struct, frozen=True, kw_only=True):
@@ -32,14 +33,19 @@ class Running(Struct, frozen=True, kw_only=True):
     started_at: float
 
 
+def prepare(state_dir: str) -> None:
+    """Nothing; the lock file is there, for on a full disk a daemon could not make it. Never raises."""
+    with suppress(OSError):
+        os.close(os.open(os.path.join(state_dir, LOCK), _LOCK_FLAGS, 0o600))
+
+
 @contextmanager
 def claim(state_dir: str) -> Iterator[Running]:
     """The daemon's place, ours until the end of the block. Raises Busy where another daemon has it."""
     directory = _open(state_dir)
     fd = -1
     try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(LOCK, flags, 0o600, dir_fd=directory)
+        fd = os.open(LOCK, _LOCK_FLAGS, 0o600, dir_fd=directory)
         _lock(fd, state_dir)
         us = Running(pid=os.getpid(), ticks=_ticks(os.getpid()) or 0, started_at=time.time())
         with suppress(OSError):  # on a full disk; the lock is what counts

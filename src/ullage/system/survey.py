@@ -15,8 +15,6 @@ from ullage.system import linux
 from ullage.system.linux import failure, where
 from ullage.system.walk import Descent
 
-OWN = frozenset({".state", ".created_at", ".pending_since", ".confirmed_at", ".cleanable_since", ".lock"})
-"""Names at the top that are no content: that they are read says nothing about the backup."""
 _NAMED = 5  # obstacles, and files open for writing, that are named
 _PACE = 256  # entries between two questions whether to stop
 _BLOCK = 512  # bytes in a block of st_blocks, on every Linux filesystem
@@ -28,7 +26,7 @@ class Survey(Struct, frozen=True, kw_only=True):
     ``size_bytes`` is what ``du`` says: every inode once, directories included. ``reclaimable_bytes`` and ``inodes``
     count only inodes all of whose links were met inside (extents shared by reflink are not told apart). ``entries`` are
     all below the top. ``newest_mtime`` is of any entry, the top included; ``last_read_at`` the newest atime of a
-    regular file other than ``OWN``, None where there is none. ``obstacles`` are sentences: what forbids removal;
+    regular file, None where there is none. ``obstacles`` are sentences: what forbids removal;
     ``written`` are paths, as the disk spells them, of what is in ``write_open``. At most 5 of either.
     """
 
@@ -147,7 +145,7 @@ class _Tally:
             self._count_linked(status)
         else:
             self._count(status)
-        if stat.S_ISREG(status.st_mode) and (self._descent.depth > 0 or entry.name not in OWN):
+        if stat.S_ISREG(status.st_mode):
             self._last_read_at = max(self._last_read_at or status.st_atime, status.st_atime)
         if (status.st_dev, status.st_ino) in self._write_open and len(self._written) < _NAMED:
             self._written.append(self._descent.path(entry.name))
