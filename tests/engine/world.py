@@ -101,10 +101,10 @@ class World:
     def series(self, count: int, state: State = State.CLEANABLE, *, name: str = "db", **how: Any) -> list[str]:
         """So many backups of one series, a day apart, the oldest first; above them a newer one that the floor holds."""
         ids = [f"{name}-2026{1 + n // 28:02d}{1 + n % 28:02d}" for n in range(count)]
-        oldest = how.pop("age", 40.0) + count
+        oldest, floor_age = how.pop("age", 40.0) + count, how.pop("floor_age", 39.0)
         for number, backup_id in enumerate(ids):
             self.backup(backup_id, state, age=oldest - number, **how)
-        self.backup(f"{name}-20991231", State.CONFIRMED, age=how.pop("floor_age", 39.0), mib=0.01)
+        self.backup(f"{name}-20991231", State.CONFIRMED, age=floor_age, mib=0.01)
         return ids
 
     def press(self, usage: float) -> None:

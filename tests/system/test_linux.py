@@ -76,7 +76,7 @@ def test_a_rename_replaces_nothing_with_and_without_a_wrapper_in_libc(
 
 def test_a_machine_whose_number_is_unknown_cannot_rename_so(fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linux, "_libc", _OldKernel(missing=0))
-    monkeypatch.setattr("platform.machine", lambda: "vax")
+    monkeypatch.setattr(linux, "_SYS_RENAMEAT2", {"vax": 1})
     with pytest.raises(OSError, match="no renameat2"):
         linux.rename_noreplace(fd, "a", fd, "b")
 

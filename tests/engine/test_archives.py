@@ -1,0 +1,105 @@
+"""SPEC 4: the archives' own disk, and what of it is one pressure with the backups'."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import LoopDisks
+from tests.engine.world import MIB, World, done
+from ullage.engine.cycle import Act
+from ullage.model.words import State
+
+
+def _archive(world: World, backup_id: str, age: float, mib: float) -> None:
+    """An archive of the seed's making: only its name, place and age count here."""
+    place = world.archives / "2026" / "01"
+    place.mkdir(parents=True, exist_ok=True)
+    path = place / f"{backup_id}.tar.gz"
+    path.write_bytes(os.urandom(int(mib * MIB)))
+    made = time.time() - age * 86400
+    os.utime(path, (made, made))
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("fstype", ["ext4", "xfs", "btrfs"])
+def test_the_oldest_archives_go_until_their_disk_is_under_critical(
+    loop_disk: LoopDisks, ground: Path, fstype: str
+) -> None:
+    size = {"ext4": 64, "xfs": 320, "btrfs": 128}[fstype]
+    disk = loop_disk(fstype, size)
+    world = World(ground, archives=disk.path / "archives")
+    world.backup("db-20991231", State.CONFIRMED, mib=0.1)
+    for number in range(1, 8):
+        _archive(world, f"db-2026010{number}", age=90 - number, mib=size / 16)
+    os.sync()
+    space = os.statvfs(disk.path)
+    with (disk.path / "filler").open("wb") as filler:
+        usable = (space.f_bavail + space.f_blocks - space.f_bfree) * space.f_frsize
+        os.posix_fallocate(filler.fileno(), 0, int(space.f_bavail * space.f_frsize - 0.09 * usable))
+    os.sync()
+    record = world.cycle()
+    gone = [f"db-2026010{number}" for number in range(1, 3)]
+    assert done(record) == [("delete_archive", one) for one in gone]
+    assert len(world.archived()) == 5
+    with world.app() as app:
+        reading = app.sites["main"].read()
+    assert reading.archive is not None
+    assert reading.archive.usage_percent < 85
+
+
+@pytest.mark.root
+def test_at_most_ten_archives_go_and_neither_pinned_ones_nor_the_floor(loop_disk: LoopDisks, ground: Path) -> None:
+    from ullage.model.backups import Pin
+
+    disk = loop_disk("ext4", 64)
+    world = World(ground, archives=disk.path / "archives")
+    for number in range(10, 29):
+        _archive(world, f"db-202601{number}", age=90 - number, mib=0.1)
+    _archive(world, "alone-20260101", age=99, mib=0.1)
+    disk.fill()
+    with world.app() as app, app.sites["main"].open() as opened:
+        opened.source.pin(Pin(backup_id="db-20260110", at=time.time()))
+    assert [i for _, i in done(world.cycle())] == [f"db-202601{number}" for number in range(11, 21)]
+
+
+@pytest.mark.root
+def test_on_one_filesystem_archives_go_only_when_nothing_else_helps(loop_disk: LoopDisks) -> None:
+    disk = loop_disk("ext4", 64)
+    world = World(disk.path, state=disk.path.parent / "state")
+    ids = world.series(2, State.CLEANABLE, mib=2)
+    _archive(world, "db-20250101", age=200, mib=2)
+    _archive(world, "db-20250102", age=199, mib=2)
+    with (disk.path / "filler").open("wb") as filler:
+        space = os.statvfs(disk.path)
+        os.posix_fallocate(filler.fileno(), 0, int(space.f_bavail * space.f_frsize - 5 * MIB))
+    record = world.cycle()
+    assert done(record) == [("delete", i) for i in ids] + [("delete_archive", "db-20250101")]
+
+
+def test_a_capacity_is_not_relieved_by_archives_and_takes_none(ground: Path) -> None:
+    world = World(ground)
+    world.backup("db-20260101", State.CONFIRMED, age=0.1)
+    _archive(world, "db-20250101", age=200, mib=1)
+    world.press(94)
+    assert done(world.cycle()) == []
+    assert len(world.archived()) == 1
+
+
+def test_an_archive_says_what_it_really_gained(ground: Path) -> None:
+    world = World(ground)
+    world.backup("db-20260101", State.CLEANABLE, age=60, mib=1)
+    world.backup("db-20260102", State.CLEANABLE, age=59, mib=1, compressible=True)
+    world.backup("db-20260103", State.CONFIRMED, age=0.1, mib=0.1)
+    world.set(watermarks={"target_free": 90.0})
+    world.press(96)
+    with world.app() as app:
+        record = app.engine.cycle(app.sites["main"], Act())
+        sizes = [app.catalog.archive_digest("main", op.path) for op in record.actions]
+    random, plain = record.actions
+    assert random.reclaimed_bytes < 0.1 * MIB
+    assert 0.9 * MIB < plain.reclaimed_bytes <= MIB + 64 * 1024
+    assert all(sizes)
