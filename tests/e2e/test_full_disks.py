@@ -12,7 +12,7 @@ from tests.conftest import LoopDisks
 from tests.e2e.command import Command, as_nobody_on, wait_for
 from tests.engine.world import World
 from tests.loops import LoopDisk
-from ullage.model.words import Result, State
+from ullage.model.words import Level, Result, State
 
 pytestmark = pytest.mark.root
 
@@ -123,11 +123,9 @@ def test_a_disk_that_an_ordinary_user_filled_is_reclaimed_by_the_daemon(loop_dis
     finally:
         daemon.terminate()
         said = daemon.communicate(timeout=30)[1]
-        print(said, _usage(disk), world.live(), world.leftovers())
     assert "Traceback" not in said
     _assert_recorded(world, before)
-    with world.app() as app:
-        assert app.catalog.recent("main", 5)[0].level == "emergency"
+    assert world.levels()[0] is Level.EMERGENCY
 
 
 def test_on_a_full_disk_a_backup_is_moved_along(loop_disk: LoopDisks, fstype: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import LoopDisks
 from tests.engine.world import MIB, World, done
+from tests.loops import LoopDisk
 from ullage.engine.cycle import Act
 from ullage.model.words import State
 
@@ -24,6 +25,23 @@ def _archive(world: World, backup_id: str, age: float, mib: float) -> None:
     os.utime(path, (made, made))
 
 
+def _share(disk: LoopDisk, mib: float) -> float:
+    """So many MiB in percent of the disk."""
+    space = os.statvfs(disk.path)
+    return 100 * mib * MIB / ((space.f_bavail + space.f_blocks - space.f_bfree) * space.f_frsize)
+
+
+def _fill_to(disk: LoopDisk, percent: float) -> None:
+    """A file by which so many percent of the disk are used."""
+    os.sync()
+    space = os.statvfs(disk.path)
+    used = space.f_blocks - space.f_bfree
+    wanted = int((percent / 100 * (used + space.f_bavail) - used) * space.f_frsize)
+    with (disk.path / "filler").open("wb") as filler:
+        os.posix_fallocate(filler.fileno(), 0, wanted)
+    os.sync()
+
+
 @pytest.mark.root
 @pytest.mark.parametrize("fstype", ["ext4", "xfs", "btrfs"])
 def test_the_oldest_archives_go_until_their_disk_is_under_critical(
@@ -34,13 +52,10 @@ def test_the_oldest_archives_go_until_their_disk_is_under_critical(
     world = World(ground, archives=disk.path / "archives")
     world.backup("db-20991231", State.CONFIRMED, mib=0.1)
     for number in range(1, 8):
-        _archive(world, f"db-2026010{number}", age=90 - number, mib=size / 16)
-    os.sync()
-    space = os.statvfs(disk.path)
-    with (disk.path / "filler").open("wb") as filler:
-        usable = (space.f_bavail + space.f_blocks - space.f_bfree) * space.f_frsize
-        os.posix_fallocate(filler.fileno(), 0, int(space.f_bavail * space.f_frsize - 0.09 * usable))
-    os.sync()
+        _archive(world, f"db-2026010{number}", age=90 - number, mib=size / 25)
+    with world.app():
+        pass
+    _fill_to(disk, 85 + 1.5 * _share(disk, size / 25))
     record = world.cycle()
     gone = [f"db-2026010{number}" for number in range(1, 3)]
     assert done(record) == [("delete_archive", one) for one in gone]
@@ -60,9 +75,9 @@ def test_at_most_ten_archives_go_and_neither_pinned_ones_nor_the_floor(loop_disk
     for number in range(10, 29):
         _archive(world, f"db-202601{number}", age=90 - number, mib=0.1)
     _archive(world, "alone-20260101", age=99, mib=0.1)
-    disk.fill()
     with world.app() as app, app.sites["main"].open() as opened:
         opened.source.pin(Pin(backup_id="db-20260110", at=time.time()))
+    disk.fill()
     assert [i for _, i in done(world.cycle())] == [f"db-202601{number}" for number in range(11, 21)]
 
 
@@ -70,14 +85,15 @@ def test_at_most_ten_archives_go_and_neither_pinned_ones_nor_the_floor(loop_disk
 def test_on_one_filesystem_archives_go_only_when_nothing_else_helps(loop_disk: LoopDisks) -> None:
     disk = loop_disk("ext4", 64)
     world = World(disk.path, state=disk.path.parent / "state")
-    ids = world.series(2, State.CLEANABLE, mib=2)
-    _archive(world, "db-20250101", age=200, mib=2)
-    _archive(world, "db-20250102", age=199, mib=2)
-    with (disk.path / "filler").open("wb") as filler:
-        space = os.statvfs(disk.path)
-        os.posix_fallocate(filler.fileno(), 0, int(space.f_bavail * space.f_frsize - 5 * MIB))
+    ids = world.series(2, State.CLEANABLE, mib=0.5)
+    for number in range(1, 4):
+        _archive(world, f"db-2025010{number}", age=200 - number, mib=2)
+    with world.app():
+        pass
+    _fill_to(disk, 85 + _share(disk, 4))
     record = world.cycle()
-    assert done(record) == [("delete", i) for i in ids] + [("delete_archive", "db-20250101")]
+    gone = [("delete_archive", "db-20250101"), ("delete_archive", "db-20250102")]
+    assert done(record) == [("delete", i) for i in ids] + gone
 
 
 def test_a_capacity_is_not_relieved_by_archives_and_takes_none(ground: Path) -> None:

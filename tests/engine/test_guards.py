@@ -149,7 +149,7 @@ def test_a_created_backup_that_was_written_a_moment_ago_stays(ground: Path) -> N
     assert young in world.live()
 
 
-def _between(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, first: Callable[[], None]) -> None:
+def _between(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, first: Callable[[], object]) -> None:
     """What another program does just before the first call of ``name``."""
     call, pending = getattr(owner, name), [first]
 

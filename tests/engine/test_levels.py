@@ -67,8 +67,8 @@ def test_at_warning_no_more_than_five_go(store: MakeStore) -> None:
 def test_at_warning_only_cleanable_backups_of_high_confidence_go(store: MakeStore) -> None:
     world = store()
     world.series(14, State.CONFIRMED, floor_age=0.5)
-    world.backup("db-20260301", State.CLEANABLE, age=1, confirmed=False)  # 0.5 + 0.01 + 0.2 is under 0.85
-    world.backup("db-20260302", State.CLEANABLE, age=1)  # 0.5 + 0.01 + 0.2 + 0.2 is not
+    world.backup("db-20260301", State.CLEANABLE, age=8, confirmed=False)  # 0.5 + 0.08 + 0.2 is under 0.85
+    world.backup("db-20260302", State.CLEANABLE, age=8)  # 0.5 + 0.08 + 0.2 + 0.2 is not
     world.press(80)
     assert _deleted(world.cycle()) == ["db-20260302"]
 

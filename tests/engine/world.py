@@ -13,11 +13,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from ullage.app import App, open_app
+from ullage.catalog.catalog import Catalog
 from ullage.engine.cycle import Act
 from ullage.model.backups import Operation
 from ullage.model.cycles import CycleRecord
 from ullage.model.settings import ArchiveSettings, ReclaimSettings, Settings, StoreSettings, Watermarks
-from ullage.model.words import Result, State
+from ullage.model.words import Level, Result, State
 from ullage.sources.register import register
 
 MIB = 1 << 20
@@ -62,8 +63,13 @@ class World:
 
     def history(self) -> list[Operation]:
         """All that was recorded, oldest first."""
-        with self.app() as app:
-            return app.catalog.history()[::-1]
+        with Catalog.open(str(self.state)) as catalog:
+            return catalog.history()[::-1]
+
+    def levels(self, store: str = "main") -> list[Level]:
+        """The level of every check that was recorded."""
+        with Catalog.open(str(self.state)) as catalog:
+            return [one.level for one in catalog.recent(store, 10_000)]
 
     def usage(self) -> float:
         """The usage of the store in percent."""

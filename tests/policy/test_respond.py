@@ -20,6 +20,7 @@ from ullage.policy.respond import (
     archive_choice,
     archive_gains_nothing,
     archive_must_stop,
+    archive_too_late,
     archives_to_go,
     fruitless,
     promotable,
@@ -210,6 +211,26 @@ def test_what_does_not_compress_is_not_kept_on_the_filesystem_that_must_gain_byt
     assert archive_gains_nothing(old, 91, replace(full, same_filesystem=False), STORE) is None
     crowded = reading(space(700, inodes=(99, 100)), archive=space(700), same_filesystem=True)
     assert archive_gains_nothing(old, 91, crowded, STORE) is None
+
+
+@pytest.mark.parametrize(
+    ("used", "written", "seconds", "same", "late"),
+    [
+        pytest.param(910, 30, 1.0, False, False, id="others write 10 a second, 90 are left, it is done in a second"),
+        pytest.param(980, 15, 1.0, False, True, id="others write 80 a second and 20 are left"),
+        pytest.param(925, 15, 1.0, True, False, id="on a shared filesystem the archive's own bytes are not others'"),
+        pytest.param(900, 15, 1.0, False, False, id="nobody writes"),
+        pytest.param(980, 0, 1.0, False, False, id="nothing is written yet"),
+        pytest.param(980, 15, 0.0, False, False, id="no time went by"),
+    ],
+)
+def test_an_archive_that_is_slower_than_the_disk_fills_comes_too_late(
+    used: int, written: int, seconds: float, same: bool, late: bool
+) -> None:
+    old = backup(state=State.CLEANABLE, size_bytes=100, reclaimable_bytes=100)
+    before = reading(space(900), archive=space(10), same_filesystem=same)
+    now = reading(space(used), archive=space(10), same_filesystem=same)
+    assert (archive_too_late(old, written, seconds, before, now, STORE) is not None) is late
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,12 @@ def _each(
 
 def _refused(site: Any, why: str) -> CycleRecord:
     return CycleRecord(
-        store=site.settings.name, level=Level.UNAVAILABLE, usage_before=None, usage_after=None, notes=(why,)
+        store=site.settings.name,
+        level=Level.UNAVAILABLE,
+        usage_before=None,
+        usage_after=None,
+        notes=(why,),
+        served=False,
     )
 
 
@@ -120,13 +125,8 @@ def finish(records: list[CycleRecord], documents: list[shapes.Shape]) -> None:
         for record in records:
             _print(record)
     failed = any(op.result is Result.FAILED or op.result is None for record in records for op in record.actions)
-    if failed or any(record.level is Level.UNAVAILABLE or _unserved(record) for record in records):
+    if failed or not all(record.served for record in records):
         click.get_current_context().exit(1)
-
-
-def _unserved(record: CycleRecord) -> bool:
-    """A note and nothing done: the store was held by another, or its clock is not believed."""
-    return bool(record.notes) and not record.actions and record.level is not Level.OK
 
 
 def _print(record: CycleRecord) -> None:

@@ -27,6 +27,7 @@ _START_SECONDS = 30.0
 _GRACE = 25.0
 """How long the daemon itself waits for its watches; what is left then is finished at the next start."""
 LOG = "ullage.log"
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @click.command()
@@ -142,6 +143,7 @@ def _serve(log_file: str | None) -> None:
     from ullage.system.runfile import claim
 
     config = common().config
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until there is somebody to take them
     with application() as app, claim(app.settings.state_dir):
         _log_to(log_file)
         forever = run_daemon(app, reload=lambda: load_settings(config), ready=lambda: systemd.notify(READY="1"))
@@ -175,6 +177,7 @@ def run_daemon(
     signal.signal(signal.SIGTERM, lambda *_: daemon.end())
     signal.signal(signal.SIGINT, lambda *_: daemon.end())
     signal.signal(signal.SIGHUP, hang_up)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     log.warning("watching %d stores", len(app.sites))
     daemon.watch(list(app.sites.values()))
     ready()

@@ -48,19 +48,20 @@ class Engine:
         reading = site.read()
         pressure = assess(reading, site.settings.watermarks)
         alerts = () if act.dry_run else self._note(site.settings, reading, pressure)
-        notes = [reading.fault] if reading.fault else []
+        faults = [reading.fault] if reading.fault else []
+        notes: list[str] = []
         actions: list[Operation] = []
         if reclaim and reading.fault is None and not act.dry_run:
-            notes += self._tend(site, act, pressure)
+            notes = self._tend(site, act, pressure)
         pressed = archive_pressed(reading, site.settings.watermarks)
         if reclaim and reading.fault is None and (pressed or pressure.level is not Level.OK):
             frozen = self.clock_fault()
             if frozen is not None:
-                notes.append(frozen)
+                faults.append(frozen)
                 alerts += () if act.dry_run else self._tell_clock(site.settings, pressure, frozen)
             else:
-                actions = self._guarded(site, act, Trigger.DISK_SPACE, lambda r: self._respond(r, pressure), notes)
-        return self._record(site, pressure, actions, alerts, notes)
+                actions = self._guarded(site, act, Trigger.DISK_SPACE, lambda r: self._respond(r, pressure), faults)
+        return self._record(site, pressure, actions, alerts, notes, faults)
 
     def emergency(self, site: Site, act: Act) -> CycleRecord:
         """The emergency reclaim, until the target is free, at whatever level the store is."""
@@ -99,7 +100,7 @@ class Engine:
     def _tend(self, site: Site, act: Act, pressure: Pressure) -> list[str]:
         """What an interrupted run left is settled, and while all is well the ballast is made again; notes of it."""
         name = site.settings.name
-        notes: list[str] = []
+        notes = []
         try:
             if self._catalog.unsettled(name):
                 with self.working(site, replace(act, wait=0.0), Trigger.DISK_SPACE):
@@ -135,7 +136,7 @@ class Engine:
         with self.working(site, act, trigger) as reclaim:
             actions = list(run(reclaim, pressure))
             reclaim.tidy()
-        return self._record(site, pressure, actions, (), [])
+        return self._record(site, pressure, actions, ())
 
     def one(
         self, site: Site, act: Act, trigger: Trigger, run: Callable[[Reclaim], Operation], *, alone: bool
@@ -144,7 +145,7 @@ class Engine:
         pressure = assess(site.read(), site.settings.watermarks)
         with self.working(site, act, trigger, alone=alone) as reclaim:
             op = run(reclaim)
-        return self._record(site, pressure, [op], (), [])
+        return self._record(site, pressure, [op], ())
 
     def _guarded(
         self,
@@ -152,7 +153,7 @@ class Engine:
         act: Act,
         trigger: Trigger,
         run: Callable[[Reclaim], Iterator[Operation]],
-        notes: list[str],
+        faults: list[str],
     ) -> list[Operation]:
         """What was done; where the store went away or is held by another meanwhile, a note of that."""
         actions: list[Operation] = []
@@ -161,7 +162,7 @@ class Engine:
                 for op in run(reclaim):  # one by one: what was done stays in the record when the next one fails
                     actions.append(op)
         except (UllageError, OSError) as error:
-            notes.append(str(error))
+            faults.append(str(error))
         if not act.dry_run:
             self._catalog.set_last_reclaim(site.settings.name, self._clock.now())
             self._catalog.reserve()
@@ -252,7 +253,8 @@ class Engine:
         pressure: Pressure,
         actions: Iterable[Operation],
         alerts: tuple[QueuedAlert, ...],
-        notes: Iterable[str],
+        notes: Iterable[str] = (),
+        faults: Iterable[str] = (),
     ) -> CycleRecord:
         done = tuple(actions)
         changed = any(op.result is Result.DONE for op in done)
@@ -264,7 +266,8 @@ class Engine:
             usage_after=after,
             actions=done,
             alerts=alerts,
-            notes=tuple(notes),
+            notes=(*faults, *notes),
+            served=not tuple(faults),
         )
 
 

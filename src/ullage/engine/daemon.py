@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from threading import Event, Lock, Thread
+from threading import Event, RLock, Thread
 
 from ullage.engine.cycle import Act, Engine
 from ullage.errors import UllageError
@@ -128,9 +128,10 @@ class Daemon:
         self._alive = alive
         self._cycled = cycled
         self._watches: dict[str, Watch] = {}
+        self._retired: list[Watch] = []
         self._ended = False
         self._mail = Event()
-        self._lock = Lock()
+        self._lock = RLock()  # a signal handler that reloads may come while we hold it
         self._records: dict[str, CycleRecord] = {}
         self._minded: dict[str, float] = {}
 
@@ -140,7 +141,9 @@ class Daemon:
         for name, watch in list(self._watches.items()):
             if name not in wanted:
                 watch.end()
-                del self._watches[name]
+                self._retired.append(self._watches.pop(name))
+                with self._lock:
+                    self._records.pop(name, None)
         for name, site in wanted.items():
             if name in self._watches:
                 self._watches[name].reconfigure(site)
@@ -169,14 +172,15 @@ class Daemon:
     def wait_for_watches(self, seconds: float) -> bool:
         """Whether every watch has come to its end within so many seconds."""
         until = self._clock.monotonic() + seconds
-        for watch in self._watches.values():
+        watches = [*self._watches.values(), *self._retired]
+        for watch in watches:
             watch.join(max(0.0, until - self._clock.monotonic()))
-        return not any(watch.is_alive() for watch in self._watches.values())
+        return not any(watch.is_alive() for watch in watches)
 
     def _mind(self) -> None:
         """A watch that has been at one step for long may hang in the kernel: then its store is told unavailable."""
         now = self._clock.monotonic()
-        for name, watch in self._watches.items():
+        for name, watch in list(self._watches.items()):  # a reload may come in between
             since = watch.working_since
             if since is None or now - max(since, self._minded.get(name, 0.0)) < _LONG:
                 continue
@@ -184,7 +188,7 @@ class Daemon:
             try:
                 if watch.site.read().fault is not None:
                     self._noted(self._engine.cycle(watch.site, Act(), reclaim=False))
-            except UllageError as error:
+            except (UllageError, OSError) as error:
                 log.error("store %s: %s", name, error)
 
     def _deliveries(self) -> None:

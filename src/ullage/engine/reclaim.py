@@ -88,7 +88,8 @@ class Reclaim:
 
     def select(self, level: CleanupLevel, limit: int | None) -> Selection:
         """Who may go at this level, in order, and why the others stay."""
-        return select.select(list(self._backups.values()), level, limit, self._store, now=self._clock.now())
+        backups, now = self._backups.values(), self._clock.now()
+        return select.select(backups, level, limit, self._store, now=now, kept=self._floors)
 
     def clean(
         self,
@@ -245,7 +246,7 @@ class Reclaim:
         archive, why = (True, "asked for") if only else self._choice(backup, archive_first)
         action, to_state = (Action.ARCHIVE, State.ARCHIVED) if archive else (Action.DELETE, State.DELETED)
         full = f"{reason}; {why}" if archive_first and not only else reason
-        op = self._operation(backup.id, action, backup.state, to_state, full, forced and not archive)
+        op = self._operation(backup.id, action, backup.state, to_state, full, forced and (only or not archive))
         refused = self._refusal(op)
         if refused is not None:
             return refused
@@ -275,7 +276,7 @@ class Reclaim:
         ratio = (
             self._store.archive.ratio_estimate if op.action is Action.ARCHIVE and self.reading.same_filesystem else 0
         )
-        gain = int(backup.reclaimable_bytes - ratio * backup.size_bytes)
+        gain = max(0, int(backup.reclaimable_bytes - ratio * backup.size_bytes))
         self._planned = (self._planned[0] + gain, self._planned[1] + backup.inodes)
         self._acted += 1
         return replace(op, result=Result.PLANNED, predicted_bytes=gain, reclaimed_bytes=gain)
@@ -306,13 +307,16 @@ class Reclaim:
         return self._archived(held, fresh, op, only=only)
 
     def _archived(self, held: Held, fresh: Backup, op: Operation, *, only: bool) -> Operation:
-        before = self.reading
+        before, began = self.reading, self._clock.monotonic()
 
         def room(written: int) -> None:
             """Raises NoRoom when the archive under way takes more than there is or, not asked for, than it gains."""
-            no = respond.archive_must_stop(self.reading, self._store)
+            now = self.reading
+            no = respond.archive_must_stop(now, self._store)
             if no is None and not only:
                 no = respond.archive_gains_nothing(fresh, written, before, self._store)
+                seconds = self._clock.monotonic() - began
+                no = no or respond.archive_too_late(fresh, written, seconds, before, now, self._store)
             if no is not None:
                 raise NoRoom(f"{no}, after {written} bytes")
 

@@ -19,6 +19,7 @@ class CycleRecord(Struct, frozen=True, kw_only=True):
     """One store, looked at and acted upon. Usage in percent, None where it could not be measured.
 
     ``notes`` are sentences for a person: why the store is unavailable, why nothing was done, what was recovered.
+    ``served`` is False where something kept the cycle from being carried out.
     """
 
     store: str
@@ -28,3 +29,4 @@ class CycleRecord(Struct, frozen=True, kw_only=True):
     actions: tuple[Operation, ...] = ()
     alerts: tuple[QueuedAlert, ...] = ()
     notes: tuple[str, ...] = ()
+    served: bool = True

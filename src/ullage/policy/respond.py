@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ullage.model.backups import Archive, Backup
 from ullage.model.readings import Reading, Space
 from ullage.model.settings import StoreSettings
-from ullage.model.units import DAY, MIB, format_size
+from ullage.model.units import DAY, MIB, format_age, format_size
 from ullage.model.words import CleanupLevel, EmergencyStrategy, Level, State
 from ullage.policy.assess import Goal, missing, of_disk, shown_percent, usage_of
 from ullage.policy.protect import holds
@@ -24,6 +24,8 @@ ARCHIVE_RESERVE = 64 * MIB
 """What an archive must leave free on the filesystem that it shares with the backups: room to work."""
 ARCHIVE_MOST = 0.9
 """Of what a backup gives back, the part that its archive on the same filesystem may take: more would gain nothing."""
+READING_BACK = 0.7
+"""How long an archive is read back and compared, in times of its writing (measured: 0.5 to 0.65)."""
 ARCHIVE_INODES = 3
 """An archive takes a file, and at worst the directories of its year and its month."""
 
@@ -127,6 +129,26 @@ def archive_gains_nothing(backup: Backup, written: int, before: Reading, store: 
     if missing(Goal.TARGET, of_disk(before), store.watermarks)[0] == 0:
         return None  # what is wanted is inodes, or room in the capacity
     return f"it would take most of the {format_size(backup.reclaimable_bytes)} that the backup gives back"
+
+
+def archive_too_late(
+    backup: Backup, written: int, seconds: float, before: Reading, now: Reading, store: StoreSettings
+) -> str | None:
+    """Why an archive begun ``seconds`` ago comes too late: the disk is full before it is done.
+
+    What others wrote since ``before`` goes on as fast; the rest of the archive, and reading it back, as its beginning.
+    """
+    if written <= 0 or seconds <= 0:
+        return None
+    estimate = max(written, ceil(backup.size_bytes * store.archive.ratio_estimate))
+    needed = seconds / written * (estimate - written + estimate * READING_BACK)
+    ours = written if now.same_filesystem else 0
+    for first, last in zip(before.backup, now.backup, strict=False):
+        others = last.used_bytes - first.used_bytes - ours
+        if others > 0 and last.available_bytes * seconds / others < needed:
+            full = format_age(last.available_bytes * seconds / others)
+            return f"at this rate the disk is full in {full}, and the archive takes {format_age(needed)} more"
+    return None
 
 
 def fruitless(predicted: int, reclaimed: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -33,14 +33,21 @@ LEVELS: dict[CleanupLevel, Bar] = {
 
 
 def select(
-    backups: Iterable[Backup], level: CleanupLevel, limit: int | None, store: StoreSettings, *, now: float
+    backups: Iterable[Backup],
+    level: CleanupLevel,
+    limit: int | None,
+    store: StoreSettings,
+    *,
+    now: float,
+    kept: Mapping[str, str] | None = None,
 ) -> Selection:
     """Every backup judged: the full ranking of those that may go, and all the reasons of each that stays.
 
     The same backups give the same selection in whatever order they come. ``limit`` is applied after the filters.
+    ``kept``: their floors, where they are known already.
     """
     known = sorted(backups, key=lambda b: b.id)
-    kept = floors(known, store.reclaim.keep_last, now=now)
+    kept = floors(known, store.reclaim.keep_last, now=now) if kept is None else kept
     candidates: list[Candidate] = []
     stays: dict[str, tuple[str, ...]] = {}
     for backup in known:

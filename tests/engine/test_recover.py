@@ -1,0 +1,190 @@
+"""SPEC 7.4: what a start makes of what the last run left, where that is more than a kill at one call."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.engine.world import World, fingerprint
+from ullage.app import App
+from ullage.engine.cycle import Act
+from ullage.errors import CatalogError, Interrupted, Refused, Unavailable
+from ullage.model.backups import Operation
+from ullage.model.words import Action, Phase, Result, State, Trigger
+from ullage.sources.reclaimer import TreeReclaimer
+from ullage.system import tree
+
+ONE = "db-20260101"
+
+
+@pytest.fixture
+def world(ground: Path) -> World:
+    """Two backups."""
+    world = World(ground)
+    world.backup(ONE, State.CONFIRMED, mib=0.05)
+    world.backup("db-20260102", State.CONFIRMED, age=1, mib=0.05)
+    with world.app():
+        pass
+    return world
+
+
+def _handle(world: World) -> str:
+    fd = tree.open_root(str(world.backups / ONE))
+    try:
+        return tree.handle_of(fd)
+    finally:
+        os.close(fd)
+
+
+def _left(world: World, phase: Phase, **more: object) -> Operation:
+    """The row of a killed process."""
+    told: dict[str, object] = {"action": Action.DELETE, "to_state": State.DELETED, "token": "0123456789abcdef"}
+    with world.app() as app:
+        op = Operation(
+            at=time.time(),
+            store="main",
+            backup_id=ONE,
+            from_state=State.CONFIRMED,
+            trigger=Trigger.USER,
+            reason="asked for",
+            handle=_handle(world),
+            **(told | more),  # type: ignore[arg-type]
+        )
+        begun = app.catalog.begin(op)
+        return begun if phase is Phase.INTENT else app.catalog.advance(begun, phase)
+
+
+def _start(world: World, act: Act | None = None) -> list[Operation]:
+    """What the next start settled, as it is told."""
+    told: list[Operation] = []
+    with world.app() as app:
+        act = act or Act()
+        heard = Act(wait=act.wait, stop=act.stop, done=lambda _store, op: told.append(op))
+        with app.engine.working(app.sites["main"], heard, Trigger.USER):
+            return told
+
+
+def test_what_was_to_be_removed_in_its_place_is_removed(world: World) -> None:
+    _left(world, Phase.PURGING, token="")
+    (told,) = _start(world)
+    assert (told.result, ONE in world.live()) == (Result.DONE, False)
+    assert "recovered: the removal was finished" in told.reason
+
+
+def test_another_directory_of_that_name_is_not_the_one_that_was_to_go(world: World) -> None:
+    _left(world, Phase.PURGING, token="")
+    shutil.rmtree(world.backups / ONE)
+    new = fingerprint(world.backup(ONE, State.CREATED, mib=0.05))
+    assert [op.result for op in _start(world)] == [Result.DONE]
+    assert fingerprint(world.backups / ONE) == new
+
+
+def test_a_removal_that_was_undone_though_its_row_says_otherwise_stays_undone(world: World) -> None:
+    _left(world, Phase.PURGING)  # the commit failed, yet came to the disk; the backup was brought back
+    (told,) = _start(world)
+    assert (told.result, ONE in world.live()) == (Result.FAILED, True)
+
+
+def test_a_backup_in_the_trash_whose_place_is_taken_stays_there_and_is_told_of(world: World) -> None:
+    _left(world, Phase.INTENT)
+    (world.backups / ONE).rename(world.backups / ".ullage/trash/0123456789abcdef")
+    world.backup(ONE, State.CREATED, mib=0.05)
+    (told,) = _start(world)
+    assert (told.result, "needs attention" in told.reason) == (Result.FAILED, True)
+    assert len(world.leftovers()) == 1
+    assert _start(world) == []
+
+
+def test_what_cannot_be_settled_now_is_told_of_and_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _left(world, Phase.PURGING)
+    (world.backups / ONE).rename(world.backups / ".ullage/trash/0123456789abcdef")
+    purge = TreeReclaimer.purge
+    for error in (Unavailable("input/output error"), Refused("immutable"), OSError(5, "input/output error")):
+        monkeypatch.setattr(TreeReclaimer, "purge", _raising(error))
+        (told,) = _start(world)
+        assert (told.result, "cannot be settled now" in told.reason) == (Result.FAILED, True)
+    monkeypatch.setattr(TreeReclaimer, "purge", purge)
+    assert [op.result for op in _start(world)] == [Result.DONE]
+    assert world.leftovers() == []
+
+
+def test_a_stop_in_the_middle_of_it_leaves_it_for_the_next_start(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _left(world, Phase.PURGING)
+    (world.backups / ONE).rename(world.backups / ".ullage/trash/0123456789abcdef")
+    with monkeypatch.context() as patched:
+        patched.setattr(TreeReclaimer, "purge", _raising(Interrupted("stopped")))
+        with pytest.raises(Interrupted):
+            _start(world)
+    assert [op.result for op in _start(world)] == [Result.DONE]
+
+
+def _raising(error: Exception) -> object:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("torn", ["CLEAN", "CLEANABLE\nED\n", ""])
+def test_a_state_torn_by_a_kill_on_a_full_disk_is_written_whole(world: World, torn: str) -> None:
+    _left(world, Phase.INTENT, action=Action.TRANSITION, to_state=State.CLEANABLE, token="")
+    (world.backups / ONE / ".state").write_text(torn)
+    (told,) = _start(world)
+    assert (told.result, world.state_of(ONE)) == (Result.DONE, "CLEANABLE")
+
+
+def test_a_transition_of_a_backup_that_is_gone_is_not_done(world: World) -> None:
+    _left(world, Phase.INTENT, action=Action.TRANSITION, to_state=State.CLEANABLE, token="")
+    shutil.rmtree(world.backups / ONE)
+    assert [op.result for op in _start(world)] == [Result.FAILED]
+
+
+def test_a_restore_to_another_place_is_told_of_and_not_removed(world: World) -> None:
+    _left(world, Phase.INTENT, action=Action.RESTORE, to_state=State.CONFIRMED, path="/srv/there")
+    (told,) = _start(world)
+    assert (told.result, "look at /srv/there" in told.reason) == (Result.FAILED, True)
+
+
+def test_the_daemons_cycle_settles_too_and_says_so(world: World) -> None:
+    _left(world, Phase.PURGING, token="")
+    record = world.cycle()
+    assert any("interrupted run" in note for note in record.notes)
+    assert ONE not in world.live()
+
+
+def test_an_archive_of_a_name_too_long_for_a_file_is_known_by_its_whole_name(world: World) -> None:
+    long = "db-" + "n" * 240 + "-20260103"
+    world.backup(long, State.CONFIRMED, age=2, mib=0.01)
+    world.backup("db-" + "n" * 240 + "-20260104", State.CONFIRMED, age=1, mib=0.01)
+    with world.app() as app:
+        record = app.engine.one(app.sites["main"], Act(), Trigger.USER, lambda r: _archived(r, long), alone=True)
+        assert record.actions[0].result is Result.DONE
+        assert _archives(app) == [long]
+
+
+def _archived(reclaim: object, backup_id: str) -> Operation:
+    from ullage.engine.reclaim import Reclaim
+
+    assert isinstance(reclaim, Reclaim)
+    found = reclaim.find(backup_id)
+    assert found is not None
+    return reclaim.one(found, "asked for", archive=True)
+
+
+def _archives(app: App) -> list[str]:
+    with app.sites["main"].open() as opened:
+        return [one.backup_id for one in opened.source.archives()]
+
+
+def test_without_a_journal_nothing_is_begun(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ullage.catalog.catalog import Catalog
+
+    with world.app() as app:
+        monkeypatch.setattr(Catalog, "begin", _raising(CatalogError("the disk is full")))
+        with pytest.raises(CatalogError):
+            app.engine.one(app.sites["main"], Act(), Trigger.USER, lambda r: _archived(r, ONE), alone=True)
+    assert (len(world.live()), world.leftovers(), world.archived()) == (2, [], [])

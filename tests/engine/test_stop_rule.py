@@ -1,0 +1,80 @@
+"""SPEC 4 and 7.6: after each deletion it is measured again, and the next one goes only if it is still needed."""
+
+from __future__ import annotations
+
+import os
+from math import ceil
+
+import pytest
+
+from tests.conftest import LoopDisks
+from tests.engine.world import MIB, World, done
+from tests.loops import LoopDisk
+from ullage.model.words import Level
+
+pytestmark = pytest.mark.root
+
+SIZES = {"ext4": 96, "xfs": 320, "btrfs": 192}
+EACH = 0.04
+"""Of the disk, what one backup takes."""
+
+
+def _pressed(loop_disk: LoopDisks, fstype: str, *, fragmented: bool = False) -> tuple[World, list[str], LoopDisk]:
+    """Ten backups of 4 % each on a disk of their own that is used to 89.5 %."""
+    disk = loop_disk(fstype, SIZES[fstype])
+    world = World(disk.path, state=disk.path.parent / "state", archives=disk.path.parent / "archives")
+    ids = world.series(10, mib=0.01)
+    with world.app():
+        pass
+    each = int(EACH * _usable(disk))
+    for backup_id in ids:
+        path = world.backups / backup_id / "data" / "content"
+        _write(path, each, fragmented=fragmented)
+        os.utime(path, (1, 1))
+    os.sync()
+    space = os.statvfs(disk.path)
+    used = (space.f_blocks - space.f_bfree) * space.f_frsize
+    with (disk.path / "filler").open("wb") as filler:
+        os.posix_fallocate(filler.fileno(), 0, int(0.895 * _usable(disk) - used))
+    os.sync()
+    return world, ids, disk
+
+
+def _usable(disk: LoopDisk) -> int:
+    space = os.statvfs(disk.path)
+    return (space.f_blocks - space.f_bfree + space.f_bavail) * space.f_frsize
+
+
+def _write(path: os.PathLike[str], size: int, *, fragmented: bool) -> None:
+    """A file of so many bytes; ``fragmented``: of many extents, which xfs hands back bit by bit."""
+    with open(path, "wb") as file:  # noqa: PTH123
+        if not fragmented:
+            file.write(os.urandom(size))
+            return
+        for offset in range(0, 2 * size, 8192):
+            os.pwrite(file.fileno(), b"x" * 4096, offset)
+
+
+@pytest.mark.parametrize("fragmented", [False, True], ids=["contiguous", "fragmented"])
+@pytest.mark.parametrize("fstype", ["ext4", "xfs", "btrfs"])
+def test_exactly_as_many_go_as_the_target_needs(loop_disk: LoopDisks, fstype: str, fragmented: bool) -> None:
+    world, ids, disk = _pressed(loop_disk, fstype, fragmented=fragmented)
+    size = (world.backups / ids[0] / "data" / "content").stat().st_blocks * 512
+    share = 100 * size / _usable(disk)  # xfs gives a fragmented file more than is written
+    record = world.cycle()
+    assert (record.level, fragmented or 3 < share < 5) == (Level.CRITICAL, True)
+    assert [i for _, i in done(record)] == ids[: ceil((89.5 - 75) / share)]
+    assert record.usage_after is not None
+    assert 75 - share < record.usage_after < 75
+    for op in record.actions:
+        assert op.reclaimed_bytes == pytest.approx(op.predicted_bytes, rel=0.15, abs=MIB // 2)
+
+
+def test_where_nothing_comes_back_it_stops_after_two(loop_disk: LoopDisks) -> None:
+    """The space is held by somebody who has the files open."""
+    world, ids, _disk = _pressed(loop_disk, "ext4")
+    held = [os.open(world.backups / backup_id / "data" / "content", os.O_RDONLY) for backup_id in ids]
+    record = world.cycle()
+    for fd in held:
+        os.close(fd)
+    assert [i for action, i in done(record) if action == "delete"] == ids[:2]
