@@ -71,7 +71,9 @@ class App:
 
     def _sites(self, settings: Settings) -> dict[str, DirectorySite]:
         return {
-            store.name: DirectorySite(store, partial(self._expected, store.name), self.catalog, self.clock, self._guard)
+            store.name: DirectorySite(
+                store, partial(self._expected, store.name), self.catalog, self.clock, self._guard, settings.state_dir
+            )
             for store in settings.stores
         }
 

@@ -11,7 +11,9 @@ from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import Level, Phase, Result, State
 from ullage.policy.alerting import AlertState
+from ullage.policy.cadence import Rhythm
 from ullage.policy.clock import ClockMark
+from ullage.policy.stall import Stall
 
 Stop = Callable[[], bool]
 """Asked in the middle of long work; True means: come to an orderly end now (``Interrupted``)."""
@@ -188,6 +190,13 @@ class OpenStore(Protocol):
     @property
     def reclaimer(self) -> Reclaimer: ...
 
+    def turn(self, wait: float) -> AbstractContextManager[None]:
+        """The filesystem to ourselves, for one backup: another store on it must not go for the same pressure.
+
+        Raises Busy naming who has it.
+        """
+        ...
+
     def lock(self, wait: float) -> AbstractContextManager[None]:
         """The store to ourselves, before anything goes. Raises Busy naming who has it."""
         ...
@@ -246,9 +255,13 @@ class Catalog(Journal, Protocol):
 
     def set_clock_mark(self, mark: ClockMark) -> None: ...
 
-    def last_reclaim(self, store: str) -> float | None: ...
+    def rhythm(self, store: str) -> Rhythm | None: ...
 
-    def set_last_reclaim(self, store: str, at: float) -> None: ...
+    def set_rhythm(self, store: str, rhythm: Rhythm) -> None: ...
+
+    def stall(self, store: str) -> Stall | None: ...
+
+    def set_stall(self, store: str, stall: Stall | None) -> None: ...
 
     def remember_archive(
         self, store: str, path: str, backup_id: str, digest: str, size: int, created_at: int

@@ -20,6 +20,7 @@ from ullage.catalog.catalog import Catalog
 from ullage.catalog.schema import MIGRATIONS
 from ullage.errors import CatalogError
 from ullage.model.words import Phase, Result
+from ullage.policy.cadence import Rhythm
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -81,10 +82,11 @@ def test_a_state_directory_of_another_user_is_refused(tmp_path: Path) -> None:
 def test_every_migration_leads_to_the_newest_schema_and_keeps_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir(0o700)
     old = sqlite3.connect(tmp_path / "state" / "catalog.db")
-    old.executescript(MIGRATIONS[0] + "; PRAGMA user_version = 1; INSERT INTO meta VALUES ('main', 'reclaim', '5.0')")
+    kept = "INSERT INTO meta VALUES ('main', 'rhythm', '{\"reclaimed_at\": 5.0}')"
+    old.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1; {kept}")
     old.close()
     with Catalog.open(str(tmp_path / "state")) as catalog:
-        assert catalog.last_reclaim("main") == 5.0
+        assert catalog.rhythm("main") == Rhythm(reclaimed_at=5.0)
     version = sqlite3.connect(tmp_path / "state" / "catalog.db").execute("PRAGMA user_version").fetchone()[0]
     assert version == len(MIGRATIONS)
 

@@ -13,6 +13,7 @@ from ullage.catalog.values import Known, Measured, Registration
 from ullage.model.units import DAY
 from ullage.model.words import Level
 from ullage.policy.alerting import AlertState
+from ullage.policy.cadence import Rhythm
 from ullage.policy.clock import ClockMark
 
 REGISTRATION = Registration(
@@ -37,17 +38,17 @@ def test_small_values_are_none_until_set_and_survive_a_restart(tmp_path: Path) -
         assert first.registered("main") is None
         assert first.alert_state("main") is None
         assert first.clock_mark() is None
-        assert first.last_reclaim("main") is None
+        assert first.rhythm("main") is None
         first.register(REGISTRATION)
         first.set_alert_state("main", state)
         first.set_clock_mark(mark)
-        first.set_last_reclaim("main", 5.0)
+        first.set_rhythm("main", Rhythm(reclaimed_at=5.0))
     with Catalog.open(str(tmp_path / "state")) as second:
         assert second.registered("main") == REGISTRATION
         assert second.alert_state("main") == state
         assert second.clock_mark() == mark
-        assert second.last_reclaim("main") == 5.0
-        assert second.last_reclaim("other") is None
+        assert second.rhythm("main") == Rhythm(reclaimed_at=5.0)
+        assert second.rhythm("other") is None
 
 
 def test_backups_that_changed_are_replaced_and_those_gone_are_dropped(catalog: Catalog) -> None:

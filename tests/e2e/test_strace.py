@@ -17,7 +17,7 @@ ONE = "db-20260101"
 KILLS = [
     ("archive", "renameat2", 1),
     ("archive", "openat2", 30),
-    ("archive", "fsync", 12),
+    ("archive", "fsync", 4),
     ("archive", "unlink", 3),
     ("delete", "renameat2", 1),
     ("delete", "fdatasync", 6),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -199,6 +200,48 @@ def test_a_pin_while_it_is_archived_holds(ground: Path, monkeypatch: pytest.Monk
     assert world.archived() == [f"{SECOND}.tar.zst", f"{THIRD}.tar.zst"]
 
 
+def test_where_the_floors_holder_went_while_another_was_archived_that_one_stays(
+    ground: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(ground)
+    world.backup("db-20260101", State.CLEANABLE, age=50)
+    world.backup("db-20260102", State.CONFIRMED, age=49)
+    world.press(97)
+    _between(monkeypatch, archives, "verify_archive", lambda: shutil.rmtree(world.backups / "db-20260102"))
+    record = world.cycle()
+    assert "the newest good backup" in _of(record, "db-20260101").reason
+    assert (world.live(), world.archived(), world.leftovers()) == (["db-20260101"], [], [])
+
+
+def test_a_lock_taken_after_the_selection_holds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fd = os.open(world.backups / FIRST, os.O_RDONLY)
+    _between(monkeypatch, StateSource, "hold", lambda: fcntl.flock(fd, fcntl.LOCK_SH))
+    record = world.cycle()
+    os.close(fd)
+    assert (_of(record, FIRST).result, "locked by another" in _of(record, FIRST).reason) == (Result.SKIPPED, True)
+    assert [i for _, i in done(record)] == [SECOND, THIRD]
+
+
+@pytest.mark.root
+def test_a_mount_that_appears_in_the_last_moment_makes_it_come_back(
+    world: World, loop_disk: LoopDisks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ullage.system import tree
+
+    loop_disk("ext4")  # or a skip
+    inside = world.backups / FIRST / "data"
+    treasure = world.state.parent / "treasure"
+    treasure.mkdir()
+    (treasure / "kept").write_text("mine")
+    bind = ["mount", "--bind", str(treasure), str(inside)]
+    _between(monkeypatch, tree, "rename_exclusive", lambda: subprocess.run(bind, check=True))
+    record = world.cycle()
+    subprocess.run(["umount", str(inside)], check=True)
+    assert (treasure / "kept").read_text() == "mine"
+    assert (_of(record, FIRST).result, "mounted inside" in _of(record, FIRST).reason) == (Result.FAILED, True)
+    assert (FIRST in world.live(), world.leftovers()) == (True, [])
+
+
 def test_a_change_while_it_is_archived_makes_it_stay(ground: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = _emergency(ground)
     _between(monkeypatch, archives, "verify_archive", (world.backups / FIRST / "more").touch)
@@ -231,8 +274,6 @@ def _say(world: World, backup_id: str, word: str) -> None:
 def test_where_the_floors_holder_went_meanwhile_the_next_newest_stays(
     ground: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import shutil
-
     world = World(ground)
     world.backup("db-20260101", State.CLEANABLE, age=50)
     world.backup("db-20260102", State.CONFIRMED, age=49)
@@ -288,6 +329,27 @@ def test_a_store_held_by_another_process_is_left_to_it_and_it_is_named(world: Wo
     assert record.actions == ()
     assert "lock is held by" in record.notes[0]
     assert done(world.cycle())
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("fstype", ["ext4", "xfs", "btrfs"])
+def test_a_lock_on_another_disk_locks_no_backup_whose_inode_has_that_number(
+    loop_disk: LoopDisks, tmp_path: Path, fstype: str
+) -> None:
+    worlds = []
+    for name in ("one", "other"):  # two disks alike: the same inode numbers
+        disk = loop_disk(fstype)
+        worlds.append(World(disk.path, state=tmp_path / name, archives=tmp_path / f"archives-{name}"))
+        worlds[-1].backup(FIRST)
+    one, other = (os.open(world.backups / FIRST, os.O_RDONLY) for world in worlds)
+    assert os.fstat(one).st_ino == os.fstat(other).st_ino
+    fcntl.flock(other, fcntl.LOCK_EX)
+    with worlds[0].app() as first, first.sites["main"].open() as opened:
+        assert [found.busy for found in opened.source.backups()] == [None]
+    with worlds[1].app() as second, second.sites["main"].open() as opened:
+        assert [found.busy for found in opened.source.backups()] == ["it is locked (flock)"]
+    os.close(one)
+    os.close(other)
 
 
 def test_no_descriptor_is_left_open(world: World) -> None:

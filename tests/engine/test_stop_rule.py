@@ -20,10 +20,10 @@ EACH = 0.04
 
 
 def _pressed(loop_disk: LoopDisks, fstype: str, *, fragmented: bool = False) -> tuple[World, list[str], LoopDisk]:
-    """Ten backups of 4 % each on a disk of their own that is used to 89.5 %."""
+    """Eight backups of 4 % each on a disk of their own that is used to 89.5 %."""
     disk = loop_disk(fstype, SIZES[fstype])
     world = World(disk.path, state=disk.path.parent / "state", archives=disk.path.parent / "archives")
-    ids = world.series(10, mib=0.01)
+    ids = world.series(8, mib=0.01)
     with world.app():
         pass
     each = int(EACH * _usable(disk))

@@ -9,7 +9,9 @@ import msgspec
 from ullage.catalog.database import Database
 from ullage.catalog.values import Registration
 from ullage.policy.alerting import AlertState
+from ullage.policy.cadence import Rhythm
 from ullage.policy.clock import ClockMark
+from ullage.policy.stall import Stall
 
 T = TypeVar("T")
 
@@ -44,13 +46,24 @@ class Memory(Database):
         """Trust this moment."""
         self._set(_SITE, "clock", mark)
 
-    def last_reclaim(self, store: str) -> float | None:
-        """When the store was last reclaimed; epoch seconds."""
-        return self._get(store, "reclaim", float)
+    def rhythm(self, store: str) -> Rhythm | None:
+        """When and for what the daemon last reclaimed the store; times in epoch seconds."""
+        return self._get(store, "rhythm", Rhythm)
 
-    def set_last_reclaim(self, store: str, at: float) -> None:
-        """Remember when the store was reclaimed."""
-        self._set(store, "reclaim", at)
+    def set_rhythm(self, store: str, rhythm: Rhythm) -> None:
+        """Remember it: a restart is no reason to reclaim again."""
+        self._set(store, "rhythm", rhythm)
+
+    def stall(self, store: str) -> Stall | None:
+        """The fruitless reclaim that the store waits after; None where the last one was of use."""
+        return self._get(store, "stall", Stall)
+
+    def set_stall(self, store: str, stall: Stall | None) -> None:
+        """Remember a fruitless reclaim, or that it is over."""
+        if stall is None:
+            self._write(lambda db: db.execute("DELETE FROM meta WHERE store = ? AND key = 'stall'", (store,)))
+        else:
+            self._set(store, "stall", stall)
 
     def _get(self, store: str, key: str, kind: type[T]) -> T | None:
         rows = self._read("SELECT value FROM meta WHERE store = ? AND key = ?", (store, key))

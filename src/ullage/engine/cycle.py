@@ -19,7 +19,9 @@ from ullage.model.settings import StoreSettings
 from ullage.model.words import CleanupLevel, Level, Result, Trigger
 from ullage.policy import respond
 from ullage.policy.alerting import AlertState, alert_due
-from ullage.policy.assess import Goal, archive_pressed, assess, of_disk, reached, shown_percent, usage_of
+from ullage.policy.assess import Goal, archive_pressed, assess, reached, shown_percent, usage_of
+from ullage.policy.cadence import Rhythm
+from ullage.policy.stall import stall_after, stalled
 from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
 
 CLOCK = "\0clock"
@@ -45,7 +47,7 @@ class Engine:
 
     def cycle(self, site: Site, act: Act, *, reclaim: bool = True) -> CycleRecord:
         """One check of a store: recorded, told where its level changed, acted upon if ``reclaim``."""
-        reading = site.read()
+        reading, disbelief = site.read(), self.clock_fault()
         pressure = assess(reading, site.settings.watermarks)
         alerts = () if act.dry_run else self._note(site.settings, reading, pressure)
         faults = [reading.fault] if reading.fault else []
@@ -55,10 +57,12 @@ class Engine:
             notes = self._tend(site, act, pressure)
         pressed = archive_pressed(reading, site.settings.watermarks)
         if reclaim and reading.fault is None and (pressed or pressure.level is not Level.OK):
-            frozen = self.clock_fault()
-            if frozen is not None:
-                faults.append(frozen)
-                alerts += () if act.dry_run else self._tell_clock(site.settings, pressure, frozen)
+            waiting = self._waiting(site.settings.name, reading)
+            if disbelief is not None:
+                faults.append(disbelief)
+                alerts += () if act.dry_run else self._tell_clock(site.settings, pressure, disbelief)
+            elif waiting is not None:
+                faults.append(waiting)
             else:
                 actions = self._guarded(site, act, Trigger.DISK_SPACE, lambda r: self._respond(r, pressure), faults)
         return self._record(site, pressure, actions, alerts, notes, faults)
@@ -84,6 +88,14 @@ class Engine:
         """Why the wall clock is not believed; None where it is. The mark that is trusted moves on."""
         return clock_fault(self._catalog, self._clock)
 
+    def rhythm(self, store: str) -> Rhythm | None:
+        """When and for what the daemon last reclaimed the store."""
+        return self._catalog.rhythm(store)
+
+    def keep_rhythm(self, store: str, rhythm: Rhythm) -> None:
+        """Remember that over a restart."""
+        self._catalog.set_rhythm(store, rhythm)
+
     @contextmanager
     def working(self, site: Site, act: Act, trigger: Trigger, *, alone: bool = True) -> Iterator[Reclaim]:
         """A reclaim on the store: opened, and (``alone``) locked and recovered. Raises Unavailable, Busy."""
@@ -96,6 +108,30 @@ class Engine:
                 for op in recovered:
                     act.done(site.settings.name, op)
                 yield self._reclaim(opened, act, trigger)
+
+    def _waiting(self, store: str, reading: Reading) -> str | None:
+        """Why the store is not reclaimed now although it is pressed: the last time it was of no use."""
+        free = reading.backup[0].free_bytes if reading.backup else 0
+        return stalled(self._catalog.stall(store), free=free, now=self._clock.now())
+
+    def _judge(self, reclaim: Reclaim) -> list[str]:
+        """What to say of a reclaim that gained nothing; it is remembered, and told, and the next one waits."""
+        store, name = reclaim.settings, reclaim.settings.name
+        before = self._catalog.stall(name)
+        if reclaim.dry_run or (before is None and not reclaim.missing):
+            return []
+        if not reclaim.missing:
+            if reclaim.gained:
+                self._catalog.set_stall(name, None)
+            return []
+        reading, now = reclaim.reading, self._clock.now()
+        free, first = reading.backup[0].free_bytes, store.monitor.cleanup_interval
+        after = stall_after(before, missing=reclaim.missing, free=free, now=now, first=first)
+        self._catalog.set_stall(name, after)
+        why = stalled(after, free=free, now=now) or ""
+        pressure = assess(reading, store.watermarks)
+        self._tell(store, pressure.level, "notice", pressure.usage, [why])
+        return [why]
 
     def _tend(self, site: Site, act: Act, pressure: Pressure) -> list[str]:
         """What an interrupted run left is settled, and while all is well the ballast is made again; notes of it."""
@@ -123,6 +159,7 @@ class Engine:
             dry_run=act.dry_run,
             stop=act.stop,
             done=lambda op: act.done(name, op),
+            disbelief=self.clock_fault(),
         )
 
     def _command(
@@ -135,8 +172,9 @@ class Engine:
         pressure = assess(site.read(), site.settings.watermarks)
         with self.working(site, act, trigger) as reclaim:
             actions = list(run(reclaim, pressure))
+            faults = self._judge(reclaim)
             reclaim.tidy()
-        return self._record(site, pressure, actions, ())
+        return self._record(site, pressure, actions, (), faults=faults)
 
     def one(
         self, site: Site, act: Act, trigger: Trigger, run: Callable[[Reclaim], Operation], *, alone: bool
@@ -161,10 +199,10 @@ class Engine:
             with self.working(site, act, trigger) as reclaim:
                 for op in run(reclaim):  # one by one: what was done stays in the record when the next one fails
                     actions.append(op)
+                faults += self._judge(reclaim)
         except (UllageError, OSError) as error:
             faults.append(str(error))
         if not act.dry_run:
-            self._catalog.set_last_reclaim(site.settings.name, self._clock.now())
             self._catalog.reserve()
         return actions
 
@@ -207,9 +245,8 @@ class Engine:
         marks = reclaim.settings.watermarks
 
         def enough(reading: Reading) -> bool:
-            if reading.same_filesystem:
-                usage = assess(of_disk(reading), marks).usage
-                return usage is None or reached(Goal.BELOW_CRITICAL, usage, marks)
+            if reading.same_filesystem:  # for bytes: an archive gives back a single inode
+                return reached(Goal.BELOW_CRITICAL, reading.backup[0].usage_percent, marks)
             return not archive_pressed(reading, marks)
 
         reading = reclaim.reading

@@ -26,6 +26,8 @@ FASTEST = 2e9
 DUTY = 9.0
 """A look that takes long (a capacity that is summed up) is followed by so many times its own duration of rest."""
 _PAUSE_AFTER_ERROR = 10.0
+_SHORT = 1.0
+"""Seconds after a record before an improvement is worth another."""
 _NOTICE = 0.1
 """Seconds in which a signal is noticed."""
 _LONG = 30.0
@@ -42,7 +44,7 @@ class Watch(Thread):
         self._clock = clock
         self._cycled = cycled
         self._ending = Event()
-        self._rhythm = Rhythm()
+        self._rhythm: Rhythm | None = None
         self._recorded: tuple[float, Level] | None = None
         self._last_used: tuple[float, int] | None = None
         self._fastest = FASTEST
@@ -76,7 +78,7 @@ class Watch(Thread):
             reading = site.read()
             looked = self._clock.monotonic() - began
             level = assess(reading, site.settings.watermarks).level
-            self._rhythm, due = reclaim_due(self._rhythm, level, site.settings.monitor, now=began)
+            due = self._due(level)
             if due or self._record_due(level, began):
                 self._recorded = (began, level)
                 self._cycled(self._engine.cycle(site, self._act(), reclaim=due or level is Level.OK))
@@ -88,12 +90,26 @@ class Watch(Thread):
         pause = next_look(reading, level, site.settings.watermarks, site.settings.monitor, self._fastest)
         return max(pause, DUTY * looked if site.settings.capacity is not None else 0.0)
 
+    def _due(self, level: Level) -> bool:
+        """Whether a reclaim is due; the rhythm is kept in the catalog, for a restart must not break it."""
+        name = self.site.settings.name
+        if self._rhythm is None:
+            self._rhythm = self._engine.rhythm(name) or Rhythm()
+        self._rhythm, due = reclaim_due(self._rhythm, level, self.site.settings.monitor, now=self._clock.now())
+        if due:
+            self._engine.keep_rhythm(name, self._rhythm)
+        return due
+
     def _record_due(self, level: Level, now: float) -> bool:
-        if self._recorded is None or self._recorded[1] is not level:
+        """At every interval, and where the level has changed; one that comes and goes is not recorded each time."""
+        if self._recorded is None:
             return True
+        at, before = self._recorded
+        if level is not before:
+            return level.severity > before.severity or now - at >= _SHORT
         monitor = self.site.settings.monitor
         every = monitor.emergency_interval if level is Level.EMERGENCY else monitor.interval
-        return now - self._recorded[0] >= every - 0.001
+        return now - at >= every - 0.001
 
     def _measure_rate(self, now: float, used: int | None) -> None:
         """Remember the fastest the store was seen to fill; looks close together tell nothing."""

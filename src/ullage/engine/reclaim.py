@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from functools import cached_property
 
 from msgspec.structs import replace
@@ -14,20 +15,24 @@ from ullage.model.backups import Archive, Backup, Operation, Selection
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import Action, CleanupLevel, Result, State, Trigger
-from ullage.policy import assess, lifecycle, protect, respond, select
+from ullage.policy import assess, lifecycle, protect, respond, select, stall
 from ullage.policy.assess import Goal
 from ullage.policy.lifecycle import Prior
 from ullage.policy.series import series_of
 from ullage.ports import Catalog, Clock, Held, OpenStore, Stop
 
+TURN = 60.0
+"""Seconds to wait while another store on the same filesystem takes a backup."""
 ARCHIVE_LIMIT = 10
 """Archives that one clean-up of the archive filesystem may delete (SPEC.md 4)."""
-FRUITLESS_LIMIT = 2
-"""Stop after so many acts in a row that gained under half of what they promised."""
 
 
 class Reclaim:
-    """A reclaim on one opened, locked store, by one trigger. ``dry_run`` plans the same steps and changes nothing."""
+    """A reclaim on one opened, locked store, by one trigger. ``dry_run`` plans the same steps and changes nothing.
+
+    ``disbelief``: why the clock is not believed; then nothing goes, for ages are not known. After the steps ``gained``
+    says whether any was of use, ``missing`` what the last in a row promised and did not give, where that ended it.
+    """
 
     def __init__(
         self,
@@ -37,6 +42,7 @@ class Reclaim:
         *,
         trigger: Trigger,
         dry_run: bool = False,
+        disbelief: str | None = None,
         stop: Stop | None = None,
         done: Callable[[Operation], None] = lambda _: None,
     ) -> None:
@@ -45,11 +51,13 @@ class Reclaim:
         self._catalog = catalog
         self._clock = clock
         self._trigger = trigger
-        self._dry_run = dry_run
+        self.dry_run = dry_run
+        self.gained = False
+        self._disbelief = disbelief
         self._stop = stop
         self._done = done
         self._executor = Executor(opened, catalog, clock, stop)
-        self._fruitless = 0
+        self._short: list[int] = []
         self._acted = 0
         self._planned = (0, 0)
         self._gone: set[str] = set()
@@ -69,14 +77,19 @@ class Reclaim:
         """Whether the goal is reached, or in a dry run would be."""
         return self._enough(goal)
 
+    @property
+    def missing(self) -> int:
+        """Bytes that did not come back, where so many acts in a row were of no use that no more may be; else 0."""
+        return sum(self._short) if len(self._short) >= stall.LIMIT else 0
+
     def give_up_ballast(self) -> None:
         """Room at once, before anything goes."""
-        if not self._dry_run:
+        if not self.dry_run:
             self._opened.gauge.give_up_ballast()
 
     def tidy(self) -> None:
         """Make the ballast again once usage is under the warning watermark."""
-        if not self._dry_run and self._enough(Goal.LOW):
+        if not self.dry_run and self._enough(Goal.LOW):
             self._opened.gauge.restore_ballast()
 
     def _load(self) -> None:
@@ -143,17 +156,23 @@ class Reclaim:
         floors = protect.archive_floors(archives, self._backups.values(), self._store.reclaim.keep_last)
         gone = 0
         for archive in respond.archives_to_go(archives, floors):
-            if gone >= ARCHIVE_LIMIT or self._stopping() or (not self._dry_run and enough(self.reading)):
+            if archive.backup_id in self._gone:
+                continue  # made a moment ago by this very reclaim
+            if gone >= ARCHIVE_LIMIT or self._stopping() or self.missing:
+                return
+            if not self.dry_run and enough(self.reading):
                 return
             op = self.delete_archive(archive, reason)
             gone += op.result in (Result.DONE, Result.PLANNED)
+            if op.result is Result.DONE:
+                self._weigh(op)
             yield self._reported(op)
 
     def delete_archive(self, archive: Archive, reason: str) -> Operation:
         """One archive, deleted or planned to be."""
         op = self._operation(archive.backup_id, Action.DELETE_ARCHIVE, State.ARCHIVED, State.DELETED, reason, False)
-        op = replace(op, path=archive.path, reclaimed_bytes=archive.size_bytes if self._dry_run else 0)
-        if self._dry_run:
+        op = replace(op, path=archive.path, reclaimed_bytes=archive.size_bytes if self.dry_run else 0)
+        if self.dry_run:
             return replace(op, result=Result.PLANNED)
         if archive.backup_id in self._opened.source.pins():
             return self._record(op, Result.SKIPPED, "it is pinned")
@@ -190,7 +209,7 @@ class Reclaim:
         refused = self._refusal(op) if destination is None else None
         if refused is not None:
             return self._reported(refused)
-        if self._dry_run:
+        if self.dry_run:
             return self._reported(replace(op, result=Result.PLANNED))
         digest = self._catalog.archive_digest(op.store, archive.path)
         return self._reported(self._executor.restore(archive, destination, digest, op))
@@ -211,14 +230,17 @@ class Reclaim:
         for backup in itertools.islice(ranking, most):
             if limit is not None and self._acted >= limit:
                 return
-            if self._stopping() or self._fruitless >= FRUITLESS_LIMIT or self._enough(goal):
+            if self._stopping() or self.missing:
                 return
-            yield backup
+            with nullcontext() if self.dry_run else self._opened.turn(TURN):
+                if self._enough(goal):
+                    return
+                yield backup
 
     def _enough(self, goal: Goal | None) -> bool:
         if goal is None:
             return False
-        if self._dry_run:
+        if self.dry_run:
             size, inodes = assess.missing(goal, self._first_reading, self._store.watermarks)
             return self._planned[0] >= size and self._planned[1] >= inodes
         pressure = assess.assess(self.reading, self._store.watermarks)
@@ -250,7 +272,7 @@ class Reclaim:
         refused = self._refusal(op)
         if refused is not None:
             return refused
-        if self._dry_run:
+        if self.dry_run:
             return self._plan(op, backup, allowed)
         return self._attempt(op, lambda held: self._act(held, op, allowed, only=only or not archive_first))
 
@@ -258,6 +280,8 @@ class Reclaim:
         """The operation refused or deferred by the lifecycle, where it is."""
         if op.to_state is None:
             return None
+        if self._disbelief is not None and op.to_state in (State.ARCHIVED, State.DELETED):
+            return self._record(op, Result.SKIPPED, f"{self._disbelief} (ullage clock accept)")
         no = lifecycle.refusal(op.from_state, op.to_state, forced=op.forced)
         if no is not None:
             return self._record(op, Result.SKIPPED, no)
@@ -351,9 +375,16 @@ class Reclaim:
         self._backups.pop(op.backup_id, None)
         self._gone.add(op.backup_id)
         self._acted += 1
-        short = respond.fruitless(op.predicted_bytes, op.reclaimed_bytes)
-        self._fruitless = self._fruitless + 1 if short else 0
+        self._weigh(op)
         return op
+
+    def _weigh(self, op: Operation) -> None:
+        """Note what an act promised and did not give; the next one that gives it starts the count again."""
+        if respond.fruitless(op.predicted_bytes, op.reclaimed_bytes):
+            self._short.append(op.predicted_bytes - op.reclaimed_bytes)
+        else:
+            self._short.clear()
+            self.gained = True
 
     def _still(self, fresh: Backup) -> None:
         """Raises Refused where it was pinned, or came to be held by its floor, while it was archived."""
@@ -374,7 +405,7 @@ class Reclaim:
         refused = self._refusal(op)
         if refused is not None:
             return refused
-        if self._dry_run:
+        if self.dry_run:
             return replace(op, result=Result.PLANNED)
 
         def act(held: Held) -> Operation:
@@ -413,7 +444,7 @@ class Reclaim:
 
     def _record(self, op: Operation, result: Result, why: str) -> Operation:
         refused = replace(op, result=result, reason=f"{why} ({op.reason})")
-        return refused if self._dry_run else self._catalog.record(refused)
+        return refused if self.dry_run else self._catalog.record(refused)
 
     def _reported(self, op: Operation) -> Operation:
         self._done(op)

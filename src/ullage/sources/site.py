@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ullage.errors import UllageError, Unavailable
+from ullage.errors import NoRoom, UllageError, Unavailable
 from ullage.model.readings import Reading, Space
 from ullage.model.settings import StoreSettings
 from ullage.policy.assess import usage_of
 from ullage.sources.roots import Expected, Roots, open_roots
 from ullage.sources.states import Remembering, StateSource
-from ullage.system import ballast, gauge, linux, tree
+from ullage.system import ballast, gauge, linux, mounts, tree
 from ullage.system.guard import Guard
 from ullage.system.identity import open_private
 from ullage.system.locks import FileLock
@@ -43,12 +43,14 @@ class DirectorySite:
         catalog: Remembering,
         clock: Clock,
         guard: Guard,
+        state_dir: str,
     ) -> None:
         self.settings = settings
         self._expected = expected
         self._catalog = catalog
         self._clock = clock
         self._guard = guard
+        self._state_dir = state_dir
         self._trusted: tuple[_Key, float, str, bool] | None = None
 
     def read(self) -> Reading:
@@ -65,7 +67,7 @@ class DirectorySite:
         """The store, verified. Raises Unavailable."""
         self._guard.answer(self.settings.name, self.settings.monitor.timeout, self._look)
         with open_roots(self.settings, self._expected()) as roots:
-            yield OpenDirectoryStore(self.settings, roots, self._catalog, self._clock)
+            yield self._opened(roots)
 
     def _look(self) -> Reading:
         """Measure by fresh descriptors that are closed again: nothing here keeps a disk from being unmounted."""
@@ -94,14 +96,20 @@ class DirectorySite:
 
     def _with_capacity(self, reading: Reading) -> Reading:
         with open_roots(self.settings, self._expected()) as roots:
-            return OpenDirectoryStore(self.settings, roots, self._catalog, self._clock).gauge.with_capacity(reading)
+            return self._opened(roots).gauge.with_capacity(reading)
+
+    def _opened(self, roots: Roots) -> OpenDirectoryStore:
+        return OpenDirectoryStore(self.settings, roots, self._catalog, self._clock, self._state_dir)
 
 
 class OpenDirectoryStore:
     """An opened store: gauge, source and reclaimer on the same descriptors."""
 
-    def __init__(self, settings: StoreSettings, roots: Roots, catalog: Remembering, clock: Clock) -> None:
+    def __init__(
+        self, settings: StoreSettings, roots: Roots, catalog: Remembering, clock: Clock, state_dir: str
+    ) -> None:
         self.settings = settings
+        self._state_dir = state_dir
         self.source = StateSource(settings.name, roots, catalog, clock)
         self.gauge = StoreGauge(settings, roots, self.source.allocated, clock)
         self._roots = roots
@@ -112,6 +120,23 @@ class OpenDirectoryStore:
         from ullage.sources.reclaimer import TreeReclaimer
 
         return TreeReclaimer(self._roots)
+
+    @contextmanager
+    def turn(self, wait: float) -> Iterator[None]:
+        """The filesystem of the backups, for one backup: two stores on it must not both go for the same pressure.
+
+        Among the processes of one state directory. Where its lock file cannot be made (a full disk) there is none.
+        """
+        device = mounts.device_of(self._roots.backup_fd)
+        fd = os.open(self._state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with ExitStack() as stack:
+                with suppress(NoRoom):
+                    name = f"filesystem-{device or 0:x}.lock"
+                    stack.enter_context(FileLock(fd, name, f"store {self.settings.name}", wait=wait))
+                yield
+        finally:
+            os.close(fd)
 
     @contextmanager
     def lock(self, wait: float) -> Iterator[None]:

@@ -276,7 +276,7 @@ class _Uses:
     """Who uses which backup, from /proc: seen without taking anybody's lock."""
 
     def __init__(self, roots: Roots) -> None:
-        self._locked = locks.flocked()
+        self._locked = locks.flocked(roots.backup_fd)
         root = roots.backup_path.rstrip("/") + "/"
         self._writing = {
             path[len(root) :].split("/", 1)[0]

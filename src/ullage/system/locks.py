@@ -16,7 +16,7 @@ from typing import Self
 
 from ullage.errors import Busy, Changed, Refused, Unavailable
 from ullage.model.units import printable
-from ullage.system import linux
+from ullage.system import linux, mounts
 
 _POLL = 0.05
 _NOTE_BYTES = 256
@@ -31,18 +31,23 @@ def lock_directory(descriptor: int) -> None:
         raise Busy("is locked by another process (flock)")
 
 
-def flocked() -> frozenset[int]:
-    """The inodes on which some process of this host holds an flock, without touching any lock. Empty without /proc.
+def flocked(root: int) -> frozenset[int]:
+    """The inodes of the filesystem of ``root`` on which some process of this host holds an flock, no lock touched.
 
-    Inodes alone: the device that ``/proc/locks`` names is not the ``st_dev`` of a btrfs. A file elsewhere that has the
-    same number makes a backup look locked, which errs on the safe side.
+    Empty without /proc. ``/proc/locks`` names the device of the whole filesystem, as mountinfo does and ``st_dev`` of a
+    btrfs does not; where it cannot be told (``umount -l``) every locked inode counts, which errs on the safe side.
     """
     try:
         lines = Path("/proc/locks").read_text("ascii").splitlines()
+        device = mounts.device_of(root)
     except OSError:
         return frozenset()
-    fields = (line.split() for line in lines)
-    return frozenset(int(f[5].rpartition(":")[2]) for f in fields if f[1] == "FLOCK")
+    places = (fields[5].split(":") for fields in map(str.split, lines) if fields[1] == "FLOCK")
+    return frozenset(
+        int(inode)
+        for major, minor, inode in places
+        if device is None or device == os.makedev(int(major, 16), int(minor, 16))
+    )
 
 
 class FileLock:

@@ -1,0 +1,43 @@
+"""SPEC.md 7.6, notes/faults.md: space that does not come back: stop after two, say what holds it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ullage.model.units import DAY, MIB
+from ullage.policy.stall import Stall, stall_after, stalled
+
+STALL = Stall(until=1300.0, missing=100 * MIB, free=50 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("free", "now", "waits"),
+    [
+        pytest.param(50 * MIB, 1000.0, True, id="nothing came back"),
+        pytest.param(99 * MIB, 1299.0, True, id="less than half came back"),
+        pytest.param(100 * MIB, 1000.0, False, id="half came back"),
+        pytest.param(0, 1300.0, False, id="the time is over"),
+    ],
+)
+def test_a_store_waits_until_the_time_is_over_or_the_space_is_back(free: int, now: float, waits: bool) -> None:
+    assert (stalled(STALL, free=free, now=now) is not None) is waits
+
+
+def test_without_a_stall_nothing_waits() -> None:
+    assert stalled(None, free=0, now=0.0) is None
+
+
+def test_it_says_how_much_is_held_and_by_what() -> None:
+    said = str(stalled(STALL, free=0, now=1000.0))
+    assert "100.0 MiB did not come back" in said
+    assert "snapshot" in said
+    assert "5 min" in said
+
+
+def test_each_stall_in_a_row_lasts_twice_as_long_up_to_a_day() -> None:
+    lasts, stall = [], None
+    for _ in range(30):
+        stall = stall_after(stall, missing=1, free=0, now=0.0, first=300.0)
+        lasts.append(stall.until)
+    assert lasts[:4] == [300.0, 600.0, 1200.0, 2400.0]
+    assert lasts[-1] == DAY
