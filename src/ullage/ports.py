@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -137,12 +137,16 @@ class Reclaimer(Protocol):
         """(bytes, digest) of a complete, verified, durable part file. The source is proven unchanged."""
         ...
 
-    def publish_archive(self, backup: Backup, token: str, *, now: float) -> Archive:
-        """The part file under its final name, durably."""
+    def publish_archive(self, backup: Backup, token: str, path: str, *, now: float) -> Archive:
+        """The part file at ``path``, durably. Raises Changed where something stands there by now."""
         ...
 
     def archive_path(self, backup: Backup, *, now: float) -> str:
-        """Where the archive of this backup will stand, relative to ``archive_root``."""
+        """Where the archive of this backup will stand, and nothing stands yet, relative to ``archive_root``."""
+        ...
+
+    def sweep(self, keep: Container[str], stop: Stop | None = None) -> None:
+        """Remove the part files and stagings of operations that are not in ``keep``, as far as that can be done."""
         ...
 
     def discard_part(self, token: str) -> None:

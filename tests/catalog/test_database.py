@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import sqlite3
 import stat
 import time
@@ -19,7 +20,8 @@ from ullage.catalog import database
 from ullage.catalog.catalog import Catalog
 from ullage.catalog.schema import MIGRATIONS
 from ullage.errors import CatalogError
-from ullage.model.words import Phase, Result
+from ullage.model.words import Level, Phase, Result
+from ullage.policy.alerting import AlertState
 from ullage.policy.cadence import Rhythm
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -159,6 +161,45 @@ def test_a_corrupt_catalog_that_somebody_else_has_open_stays_where_it_is(tmp_pat
     assert not list((tmp_path / "state").glob("*.corrupt-*"))
     with Catalog.open(str(tmp_path / "state")) as alone:
         assert alone.recovered_from is not None
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_catalog_that_is_taken_away_is_made_anew_while_it_is_used(tmp_path: Path, whole: bool) -> None:
+    state = tmp_path / "state"
+    with Catalog.open(str(state)) as catalog:
+        began = catalog.begin(operation())
+        shutil.rmtree(state) if whole else (state / "catalog.db").unlink()
+        assert catalog.history() == []  # not what the file that is gone would still say
+        done = catalog.settle(began, Result.DONE)
+        assert catalog.history() == [done]
+        with Catalog.open(str(state)) as other:
+            assert other.history() == [done]
+            (state / "catalog.db").write_bytes(b"garbage" * 1000)
+            with pytest.raises(CatalogError, match="stop the daemon"):  # its place is held by both, as before
+                other.begin(operation())
+
+
+def test_a_catalog_that_is_put_in_the_place_of_another_is_used_from_then_on(tmp_path: Path) -> None:
+    told = AlertState(Level.WARNING, 1.0, 2.0)
+    with Catalog.open(str(tmp_path / "kept")) as kept:
+        kept.set_alert_state("main", told)
+    with Catalog.open(str(tmp_path / "state")) as catalog:
+        os.replace(tmp_path / "kept" / "catalog.db", tmp_path / "state" / "catalog.db")
+        assert catalog.alert_state("main") == told
+
+
+def test_a_catalog_that_is_taken_away_at_the_last_moment_is_written_anew(tmp_path: Path) -> None:
+    with Catalog.open(str(tmp_path / "state")) as catalog:
+        times: list[None] = []
+
+        def act(connection: sqlite3.Connection) -> None:
+            times.append(None)
+            if len(times) == 1:
+                (tmp_path / "state" / "catalog.db").unlink()
+            connection.execute("INSERT INTO readings (store, at, level) VALUES ('main', 7.0, 'ok')")
+
+        catalog._write(act)
+        assert (len(times), [one.at for one in catalog.recent("main", 9)]) == (2, [7.0])
 
 
 def test_a_fault_deep_in_the_file_is_told(tmp_path: Path) -> None:

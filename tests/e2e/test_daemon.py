@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -89,6 +90,53 @@ def test_it_is_started_once_and_stopped(command: Command) -> None:
     command.run("stop")
     assert _pid(command) is None
     assert not command.json("status")["daemon"]["running"]
+
+
+def test_it_runs_no_code_of_the_directory_that_it_is_started_in_and_does_not_keep_it(
+    command: Command, tmp_path: Path
+) -> None:
+    trap = tmp_path / "trap"
+    trap.mkdir()
+    for name in ("ullage", "click", "msgspec", "logging"):
+        (trap / f"{name}.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w').close()\n")
+    words = [sys.executable, "-P", "-m", "ullage", "--config", f"../{command.config.name}"]
+    started = subprocess.run([*words, "start"], cwd=trap, capture_output=True, text=True, timeout=60, check=False)
+    pid = _pid(command)
+    try:
+        assert (started.returncode, (tmp_path / "sprung").exists()) == (0, False), started.stderr
+        assert os.readlink(f"/proc/{pid}/cwd") == "/"
+    finally:
+        command.run("stop")
+
+
+def test_a_daemon_whose_log_cannot_be_written_says_so_and_goes_on(command: Command) -> None:
+    log = command.state / "ullage.log"
+    log.unlink()
+    log.mkdir()
+    assert f"cannot write the log {log}" in command.run("start").stderr
+    try:
+        wait_for(lambda: Level.OK in command.worlds["main"].levels(), 10)
+        log.rmdir()
+        command.write(QUICK + "[defaults.watermarks]\nwarning = 0.001\n")
+        os.kill(_pid(command) or 0, signal.SIGHUP)
+        wait_for(lambda: log.exists() and "settings reloaded" in log.read_text(), 10)
+        assert log.stat().st_mode & 0o077 == 0
+    finally:
+        command.run("stop")
+
+
+def test_a_daemon_that_nobody_hears_reclaims(command: Command) -> None:
+    world = command.worlds["main"]
+    world.backup("db-20250101", State.CLEANABLE, age=90)
+    before = world.live()
+    command.write(QUICK + "[defaults.watermarks]\nwarning = 0.001\n")
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - not a file
+        one = subprocess.Popen(command.words("start", "--foreground"), stdin=subprocess.DEVNULL, stderr=full)
+        try:
+            wait_for(lambda: len(world.live()) < len(before) - 1, 20)
+        finally:
+            one.terminate()
+        one.wait(timeout=20)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.shapes import faults
 from tests.loops import why_not
 from ullage.demo import backups, place
 from ullage.demo.report import Event, Report, View
@@ -250,7 +251,9 @@ def view(seconds: float, usage: float) -> View:
 
 @pytest.mark.root
 def test_on_disks_of_its_own_every_level_is_seen_and_acted_upon_and_nothing_is_left(on_loops: Running) -> None:
-    demo = json.loads(on_loops.said())["demo"]
+    document = json.loads(on_loops.said())
+    assert faults("demo", document) == []
+    demo = document["demo"]
     assert demo["loop_mounted"]
     assert {"ok", "warning", "critical", "emergency"} <= set(demo["levels"])
     check(demo)

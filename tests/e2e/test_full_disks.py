@@ -128,6 +128,18 @@ def test_a_disk_that_an_ordinary_user_filled_is_reclaimed_by_the_daemon(loop_dis
     assert world.levels()[0] is Level.EMERGENCY
 
 
+@pytest.mark.parametrize(("fstype", "what"), FULL)
+def test_the_daemon_is_started_on_a_full_disk(loop_disk: LoopDisks, fstype: str, what: str) -> None:
+    command, world, _disk = _full(loop_disk, fstype, what)
+    before = world.live()
+    assert "the daemon is running" in command.run("start").stderr
+    try:
+        assert command.json("status")["daemon"]["running"]
+        wait_for(lambda: len(world.live()) < len(before), 20)
+    finally:
+        command.run("stop")
+
+
 def test_on_a_full_disk_a_backup_is_moved_along(loop_disk: LoopDisks, fstype: str) -> None:
     command, world, _disk = _full(loop_disk, fstype, "bytes")
     command.run("transition", "db-20260201", "CLEANABLE", "--force")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -233,20 +234,36 @@ def test_before_delete_off_deletes_at_once(store: MakeStore) -> None:
 
 
 def test_the_readings_are_recorded_and_the_alerts_told_once(store: MakeStore) -> None:
-    from ullage.model.settings import AlertSettings
+    from ullage.model.settings import AlertSettings, MonitorSettings
 
-    world = store(alerts=AlertSettings(email="ops@example.org"))
+    world = store(alerts=AlertSettings(email="ops@example.org"), monitor=MonitorSettings(interval=0.5))
     world.series(16)
     world.press(80)
     with world.app() as app:
         told = [
             (str(alert.level), [one.title for one in app.catalog.alerts(1)])
-            for _ in range(3)
-            for alert in app.engine.cycle(app.sites["main"], Act()).alerts
+            for pause in (0.0, 0.0, 0.6, 0.6)
+            for alert in _after(pause, lambda: app.engine.cycle(app.sites["main"], Act())).alerts
         ]
         levels = [one.level for one in app.catalog.recent("main", 10)]
     assert [level for level, _ in told] == ["warning", "ok"]
-    assert levels == [Level.WARNING, Level.OK, Level.OK]
+    assert levels == [Level.WARNING, Level.OK, Level.OK, Level.OK]
+
+
+def _after(seconds: float, act: Callable[[], CycleRecord]) -> CycleRecord:
+    time.sleep(seconds)
+    return act()
+
+
+def test_monitor_by_hand_tells_the_end_of_what_its_last_run_mended(store: MakeStore) -> None:
+    from ullage.model.settings import AlertSettings, MonitorSettings
+
+    world = store(alerts=AlertSettings(email="ops@example.org"), monitor=MonitorSettings(interval=0.5))
+    world.series(16)
+    world.press(80)
+    first = world.cycle()
+    second = _after(0.6, world.cycle)
+    assert [[alert.level for alert in one.alerts] for one in (first, second)] == [[Level.WARNING], [Level.OK]]
 
 
 def test_a_dry_run_plans_the_same_and_changes_nothing(store: MakeStore) -> None:

@@ -137,6 +137,13 @@ def test_a_state_torn_by_a_kill_on_a_full_disk_is_written_whole(world: World, to
     assert (told.result, world.state_of(ONE)) == (Result.DONE, "CLEANABLE")
 
 
+def test_the_temporary_file_of_a_killed_transition_is_removed(world: World) -> None:
+    _left(world, Phase.INTENT, action=Action.TRANSITION, to_state=State.CLEANABLE, token="")
+    (world.backups / ONE / ".ullage-0123456789abcdef").write_text("CLEAN")
+    assert [op.result for op in _start(world)] == [Result.FAILED]
+    assert (world.leftovers(), world.state_of(ONE)) == ([], "CONFIRMED")
+
+
 def test_a_transition_of_a_backup_that_is_gone_is_not_done(world: World) -> None:
     _left(world, Phase.INTENT, action=Action.TRANSITION, to_state=State.CLEANABLE, token="")
     shutil.rmtree(world.backups / ONE)

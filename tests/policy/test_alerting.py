@@ -2,65 +2,139 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ullage.model.words import Level
-from ullage.policy.alerting import AlertState, alert_due
+from ullage.policy.alerting import AlertState, alert_due, seen
 
 REPEAT = 3600.0
+SETTLED = 60.0
+OK, WARNING, CRITICAL, EMERGENCY, UNAVAILABLE = Level
+
+Told = list[tuple[float, str]]
 
 
-def told(looks: list[tuple[float, Level]], state: AlertState | None = None) -> list[tuple[float, str]]:
+def told(looks: list[tuple[float, Level]], state: AlertState | None = None, *, repeat: float = REPEAT) -> Told:
     """The alerts of these looks."""
     sent = []
     for now, level in looks:
-        state, kind = alert_due(state, level, now=now, repeat=REPEAT)
+        state, kind = alert_due(state, level, now=now, repeat=repeat, settled=SETTLED)
         sent += [] if kind is None else [(now, kind)]
     return sent
 
 
-@pytest.mark.parametrize("level", [level for level in Level if level is not Level.OK])
+@pytest.mark.parametrize("level", [level for level in Level if level is not OK])
 def test_entering_a_level_is_told_once(level: Level) -> None:
-    assert told([(0, Level.OK), (10, level), (20, level)]) == [(10, "entered")]
+    assert told([(0, OK), (10, level), (20, level)]) == [(10, "entered")]
     assert told([(0, level)]) == [(0, "entered")]
 
 
 def test_a_first_look_that_is_ok_is_told_to_nobody() -> None:
-    assert alert_due(None, Level.OK, now=5.0, repeat=REPEAT) == (AlertState(Level.OK, 5.0), None)
+    assert alert_due(None, OK, now=5.0, repeat=REPEAT, settled=SETTLED) == (AlertState(OK, 5.0), None)
+
+
+@pytest.mark.parametrize("before", list(Level))
+@pytest.mark.parametrize("after", list(Level))
+def test_worse_is_told_at_once_and_better_when_it_has_lasted(before: Level, after: Level) -> None:
+    rank = list(Level).index
+    sent = told([(10.0 + second, after) for second in range(100)], AlertState(before, 0.0, 0.0))
+    if rank(after) == rank(before):
+        assert sent == []
+    elif rank(after) > rank(before):
+        assert sent == [(10, "entered")]
+    else:
+        assert sent == [(10 + SETTLED, "over" if after is OK else "entered")]
 
 
 def test_worsening_is_told() -> None:
-    assert told([(0, Level.WARNING), (10, Level.CRITICAL), (20, Level.EMERGENCY)]) == [
-        (0, "entered"), (10, "entered"), (20, "entered"),
-    ]  # fmt: skip
-
-
-def test_improving_to_what_is_not_ok_is_told_as_entered() -> None:
-    assert told([(0, Level.CRITICAL), (10, Level.WARNING)]) == [(0, "entered"), (10, "entered")]
+    assert told([(0, WARNING), (10, CRITICAL), (20, EMERGENCY)]) == [(0, "entered"), (10, "entered"), (20, "entered")]
 
 
 def test_it_is_told_again_after_the_repeat_interval_while_it_lasts() -> None:
-    looks = [(float(at), Level.WARNING) for at in range(0, 7300, 60)]
+    looks = [(float(at), WARNING) for at in range(0, 7300, 60)]
     assert told(looks) == [(0, "entered"), (3600, "repeat"), (7200, "repeat")]
 
 
 def test_the_end_is_told_once_and_ok_never_again() -> None:
-    looks = [(0.0, Level.WARNING), (10.0, Level.OK), (20.0, Level.OK), (9000.0, Level.OK)]
-    assert told(looks) == [(0, "entered"), (10, "over")]
+    assert told([(0, WARNING), (10, OK), (70, OK), (80, OK), (9000, OK)]) == [(0, "entered"), (70, "over")]
+
+
+def test_a_level_that_comes_and_goes_is_one_alert() -> None:
+    looks = [(tick / 10, CRITICAL if tick % 3 else WARNING) for tick in range(80)]
+    assert told(looks) == [(0, "entered"), (0.1, "entered")]
+    looks = [(tick / 10, EMERGENCY if tick % 3 == 0 else OK) for tick in range(80)]
+    assert told(looks) == [(0, "entered")]
+
+
+def test_a_way_down_by_steps_is_told_at_its_end() -> None:
+    looks = [(0.0, EMERGENCY), (10.0, CRITICAL), (20.0, WARNING), *((30.0 + second, OK) for second in range(100))]
+    assert told(looks) == [(0, "entered"), (90, "over")]
+
+
+def test_what_comes_and_goes_below_the_level_that_was_told_is_told_as_its_worst() -> None:
+    looks = [(0.0, EMERGENCY), *((float(at), WARNING if at // 10 % 2 else OK) for at in range(10, 200, 10))]
+    assert told(looks) == [(0, "entered"), (70, "entered")]
 
 
 def test_a_repeat_keeps_since_when_it_lasts() -> None:
-    state, _ = alert_due(AlertState(Level.WARNING, 5.0, 5.0), Level.WARNING, now=4000.0, repeat=REPEAT)
-    assert state == AlertState(Level.WARNING, 5.0, 4000.0)
+    state, _ = alert_due(AlertState(WARNING, 5.0, 5.0), WARNING, now=4000.0, repeat=REPEAT, settled=SETTLED)
+    assert state == AlertState(WARNING, 5.0, 4000.0)
 
 
 def test_an_alert_dated_in_the_future_holds_nothing_up() -> None:
-    assert told([(0, Level.WARNING)], AlertState(Level.WARNING, 0.0, 1e9)) == [(0, "repeat")]
+    assert told([(0, WARNING)], AlertState(WARNING, 0.0, 1e9)) == [(0, "repeat")]
+
+
+def test_a_clock_that_is_set_back_delays_the_end_by_no_more_than_the_settling() -> None:
+    looks = [(1e9, WARNING), (1e9 + 10, OK), (100.0, OK), (100.0 + SETTLED, OK)]
+    assert told(looks) == [(1e9, "entered"), (100.0 + SETTLED, "over")]
 
 
 def test_a_level_never_told_of_is_told() -> None:
-    assert told([(1, Level.WARNING)], AlertState(Level.WARNING, 0.0, None)) == [(1, "repeat")]
+    assert told([(1, WARNING)], AlertState(WARNING, 0.0, None)) == [(1, "repeat")]
 
 
 def test_two_looks_at_one_moment_tell_once() -> None:
-    assert told([(0, Level.WARNING), (0, Level.WARNING)]) == [(0, "entered")]
+    assert told([(0, WARNING), (0, WARNING)]) == [(0, "entered")]
+
+
+def test_a_look_after_a_reclaim_tells_nothing_and_starts_the_settling() -> None:
+    state = seen(AlertState(WARNING, 0.0, 0.0), OK, now=5.0)
+    assert told([(5.0 + SETTLED, OK)], state) == [(5.0 + SETTLED, "over")]
+    assert seen(AlertState(WARNING, 0.0, 0.0), CRITICAL, now=5.0) == AlertState(WARNING, 0.0, 0.0)
+
+
+def test_a_state_that_an_earlier_ullage_stored_is_understood() -> None:
+    old = b'{"level":"warning","since":1.0,"last_sent":2.0}'
+    assert msgspec.json.decode(old, type=AlertState) == AlertState(WARNING, 1.0, 2.0)
+    new = AlertState(CRITICAL, 1.0, 2.0, {OK: 4.0, WARNING: 3.0})
+    assert msgspec.json.decode(msgspec.json.encode(new), type=AlertState) == new
+
+
+_LOOKS = st.lists(st.tuples(st.floats(0.0, 2 * SETTLED), st.sampled_from(Level)), max_size=60)
+
+
+@given(_LOOKS)
+def test_within_the_settling_there_is_a_second_alert_only_for_what_is_worse_than_all_told(
+    steps: list[tuple[float, Level]],
+) -> None:
+    now, state, sent = 0.0, AlertState(OK, 0.0), list[tuple[float, Level]]()
+    for step, level in steps:
+        now += step
+        state, kind = alert_due(state, level, now=now, repeat=REPEAT, settled=SETTLED)
+        if kind is not None:
+            lately = [other for at, other in sent if now - at < SETTLED]
+            assert all(level.severity > other.severity for other in lately)
+            sent.append((now, level))
+
+
+@given(_LOOKS)
+def test_whatever_happened_a_level_that_lasts_is_the_one_that_was_told(steps: list[tuple[float, Level]]) -> None:
+    now, state = 0.0, AlertState(OK, 0.0)
+    for step, level in [*steps, (1.0, CRITICAL), (SETTLED + 1.0, CRITICAL)]:
+        now += step
+        state, _ = alert_due(state, level, now=now, repeat=REPEAT, settled=SETTLED)
+    assert state.level is CRITICAL

@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import LoopDisks
 from ullage.errors import Busy, NoRoom, Refused
-from ullage.system.locks import FileLock, lock_directory
+from ullage.system.locks import FileLock, flocked, lock_directory
 
 HOLDS = """
 import os, sys
@@ -213,3 +213,19 @@ def test_no_descriptor_is_left_by_a_refusal(tmp_path: Path, directory: int) -> N
             with pytest.raises(Busy):
                 FileLock(directory, "lock", "test").__enter__()
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("fstype", ["ext4", "xfs", "btrfs"])
+def test_who_is_locked_is_told_of_the_filesystem_asked_for_alone(
+    loop_disk: LoopDisks, directory: int, fstype: str
+) -> None:
+    disk = loop_disk(fstype)
+    there = os.open(disk.path, os.O_RDONLY)
+    try:
+        lock_directory(there)
+        inode = os.fstat(there).st_ino
+        assert inode in flocked(there)
+        assert inode not in flocked(directory)
+    finally:
+        os.close(there)

@@ -266,7 +266,7 @@ def _unsupported(*_: object) -> None:
     raise OSError(errno.EINVAL, "Invalid argument")
 
 
-def test_without_noreplace_directories_move_and_files_are_refused(
+def test_without_noreplace_directories_and_files_move_and_no_file_is_replaced(
     root: int, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(linux, "rename_noreplace", _unsupported)
@@ -274,8 +274,12 @@ def test_without_noreplace_directories_move_and_files_are_refused(
     (here / "file").touch()
     tree.rename_exclusive(root, "b", root, "c")
     assert (here / "c" / ".state").exists()
-    with pytest.raises(Refused, match="cannot rename without replacing"):
+    tree.rename_exclusive(root, "file", root, "other")
+    assert (here / "other").stat().st_nlink == 1
+    (here / "file").write_text("new")
+    with pytest.raises(Changed, match="of that name already"):
         tree.rename_exclusive(root, "file", root, "other")
+    assert ((here / "file").read_text(), (here / "other").read_text()) == ("new", "")
 
 
 def test_a_rename_of_what_is_gone_has_changed(root: int) -> None:

@@ -49,7 +49,8 @@ _ADVICE = {
 class Database:
     """The file, its room and its recovery; safe to share between threads.
 
-    ``recovered_from`` is where a corrupt one was moved to, None where there was none.
+    ``recovered_from`` is where a corrupt one was moved to, None where there was none. One that is taken away while it
+    is used is opened again, or made anew: it would be written to no more, and read as it was for ever.
     """
 
     def __init__(self, state_dir: str) -> None:
@@ -58,12 +59,11 @@ class Database:
         self._reserve = self._directory / "reserve"
         self._lock = RLock()
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
+        self._presence = -1
         self.recovered_from: str | None = None
         try:
-            _prepare(self._directory, self._reserve)
-            # Held for life: whoever has it exclusively may move the files away, for nobody else uses them.
-            self._presence = os.open(self._reserve, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            fcntl.flock(self._presence, fcntl.LOCK_SH)
+            self._be_present()
         except OSError as error:
             raise self._explained(error) from error
 
@@ -78,6 +78,15 @@ class Database:
             raise
         catalog.reserve()
         return catalog
+
+    def _be_present(self) -> None:
+        """Hold the directory for life: who has it exclusively may move the files away, for nobody else uses them."""
+        _prepare(self._directory, self._reserve)
+        presence = os.open(self._reserve, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if self._presence >= 0:
+            os.close(self._presence)
+        self._presence = presence
+        fcntl.flock(presence, fcntl.LOCK_SH)
 
     def close(self) -> None:
         """Let go of the files; any later use raises CatalogError."""
@@ -154,6 +163,10 @@ class Database:
         raise AssertionError("the last turn returns or raises")
 
     def _connected(self) -> sqlite3.Connection:
+        if self._connection is not None and self._opened != _inode(self._path) and self._presence >= 0:
+            self._connection.close()
+            self._connection = None
+            self._be_present()
         if self._connection is None:
             connection = _connect(self._path)
             try:
@@ -164,7 +177,7 @@ class Database:
             except BaseException:
                 connection.close()
                 raise
-            self._connection = connection
+            self._connection, self._opened = connection, _inode(self._path)
         return self._connection
 
     def _mend(self, error: sqlite3.Error | OSError) -> bool:
@@ -172,6 +185,8 @@ class Database:
         code = _code(error)
         if code in _CORRUPT:
             return self._set_aside()
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED:
+            return True  # taken away since it was looked for: ``_connected`` sees it now
         full = code in _NO_ROOM or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT)
         return full and self.give_up_reserve()
 
@@ -208,6 +223,15 @@ class Database:
 def _code(error: sqlite3.Error | OSError) -> int:
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF  # without the extension
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    """Which file stands there (device and inode), None where there is none; not opened, for the locks' sake."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from ullage.catalog.database import Database
-from ullage.catalog.values import Registration
+from ullage.catalog.values import Registration, Summed
 from ullage.policy.alerting import AlertState
 from ullage.policy.cadence import Rhythm
 from ullage.policy.clock import ClockMark
@@ -64,6 +64,14 @@ class Memory(Database):
             self._write(lambda db: db.execute("DELETE FROM meta WHERE store = ? AND key = 'stall'", (store,)))
         else:
             self._set(store, "stall", stall)
+
+    def summed(self, store: str) -> Summed | None:
+        """What the store was found to take when it was last summed up."""
+        return self._get(store, "summed", Summed)
+
+    def set_summed(self, store: str, summed: Summed) -> None:
+        """Remember it, so that it need not be walked again while nothing moves."""
+        self._set(store, "summed", summed)
 
     def _get(self, store: str, key: str, kind: type[T]) -> T | None:
         rows = self._read("SELECT value FROM meta WHERE store = ? AND key = ?", (store, key))

@@ -28,6 +28,18 @@ class Known(Struct, frozen=True, kw_only=True):
     walked_at: float
 
 
+class Summed(Struct, frozen=True, kw_only=True):
+    """What everything in a store with a capacity was found to take, in bytes.
+
+    ``elsewhere``: what its filesystem held beside it when all of it was last walked; None where that is yet to be done.
+    Where parts of it share files by hard links, ``digest`` stands for the sizes of all, ``bytes`` is what they take.
+    """
+
+    elsewhere: int | None = None
+    digest: str = ""
+    bytes: int = 0
+
+
 class Measured(Struct, frozen=True, kw_only=True):
     """One recorded check; usage in percent, None where it could not be measured."""
 

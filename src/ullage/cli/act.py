@@ -105,25 +105,32 @@ def _refused(site: Any, why: str) -> CycleRecord:
 
 
 def told(dry_run: bool) -> Callable[[str, Operation], None]:
-    """Says each step to a person as it is done; in JSON it stands at the end."""
+    """Says each step to a person as it is done; in JSON it stands at the end. Where it cannot, the work goes on."""
+    options = common()
 
     def tell(store: str, op: Operation) -> None:
-        if common().json:
+        if options.json:
             return
         gained = f", {format_size(op.reclaimed_bytes)}" if op.result in (Result.DONE, Result.PLANNED) else ""
         forced = ", forced" if op.forced else ""
-        out(f"{store}: {op.action} {printable(op.backup_id)}: {op.result}{gained}{forced}: {printable(op.reason)}")
+        try:
+            out(f"{store}: {op.action} {printable(op.backup_id)}: {op.result}{gained}{forced}: {printable(op.reason)}")
+        except OSError as error:  # stdout on the full disk, or nobody reads it any more
+            options.unsaid = error
 
     return tell
 
 
 def finish(records: list[CycleRecord], documents: list[shapes.Shape]) -> None:
-    """Print the outcome; exit with 1 where a store could not be served or an act failed."""
+    """Print the outcome; exit with 1 where a store could not be served, an act failed or not all could be printed."""
     if common().json:
         print_json({"stores": documents})
     else:
         for record in records:
             _print(record)
+    unsaid = common().unsaid
+    if unsaid is not None:
+        raise unsaid
     failed = any(op.result is Result.FAILED or op.result is None for record in records for op in record.actions)
     if failed or not all(record.served for record in records):
         click.get_current_context().exit(1)

@@ -16,12 +16,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Common:
-    """The options that may stand anywhere."""
+    """The options that may stand anywhere; ``unsaid`` is why a line could not be printed while there was work to do."""
 
     def __init__(self) -> None:
         self.config: str | None = None
         self.store: str | None = None
         self.json = False
+        self.unsaid: OSError | None = None
 
 
 def common_options(command: F) -> F:

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from typing import Any
 
@@ -17,7 +19,7 @@ import click
 from ullage.cli.context import application, common, common_options, dry_run_option
 from ullage.cli.output import print_json, say
 from ullage.errors import Refused, SettingsError, UllageError
-from ullage.model.units import MIB
+from ullage.model.units import MIB, printable
 
 log = logging.getLogger("ullage")
 
@@ -26,7 +28,6 @@ STOP_SECONDS = 30.0
 _START_SECONDS = 30.0
 _GRACE = 25.0
 """How long the daemon itself waits for its watches; what is left then is finished at the next start."""
-LOG = "ullage.log"
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -86,27 +87,41 @@ def _tell(text: str) -> None:
 def _start() -> str:
     """What to say of a daemon of its own session once it is ready; raises what it said instead."""
     from ullage.app import load_settings
-    from ullage.system.runfile import running
+    from ullage.system.runfile import LOG, running
 
     settings = load_settings(common().config)
     other = running(settings.state_dir)
     if other is not None:
         raise Refused(f"the daemon is already running: process {other.pid}")
     path = os.path.join(settings.state_dir, LOG)
-    command = [sys.executable, "-m", "ullage", "--config", settings.path, "start", "--foreground", "--log-file", path]
-    child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    command = [sys.executable, "-P", "-m", "ullage", "--config", settings.path, "start", "--foreground"]
+    child = subprocess.Popen(  # -P: no code of whatever directory we happen to be in; "/": nor is it kept busy
+        [*command, "--log-file", path],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and child.poll() is None:
         found = running(settings.state_dir)
         if found is not None and found.pid == child.pid:
+            _try_log(path)
             return f"the daemon is running: process {found.pid}"
         time.sleep(0.05)
     if child.poll() is None:
         child.kill()
     said = (child.stderr.read() if child.stderr else b"").decode("utf-8", "replace").strip()
     raise UllageError(said.removeprefix("ullage: ") or f"the daemon did not start; see {path}")
+
+
+def _try_log(path: str) -> None:
+    """Nothing; says where the daemon, which goes on without one, has no log."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
+    except OSError as error:
+        say(f"cannot write the log {printable(path)}: {error.strerror}; the daemon goes on and tries again")
 
 
 def _stop() -> str:
@@ -200,10 +215,15 @@ def _log_to(path: str | None) -> None:
         handler = logging.StreamHandler()
         stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
     else:
-        old = os.umask(0o077)
-        handler = RotatingFileHandler(path, maxBytes=4 * MIB, backupCount=4)
-        os.umask(old)
+        handler = _LogFile(path, maxBytes=4 * MIB, backupCount=4, delay=True)
         stamp = "%(asctime)s "
     handler.setFormatter(logging.Formatter(f"{stamp}%(levelname)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+
+
+class _LogFile(RotatingFileHandler):
+    """A log for our eyes alone; while it cannot be opened, each line tries again, and is lost."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, "a", encoding="utf-8", opener=partial(os.open, mode=0o600))

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
+from random import SystemRandom
 from typing import Any
 
 import click
 
 from ullage.cli.context import application, common, common_options
 from ullage.cli.output import out, print_json
-from ullage.errors import UllageError
+from ullage.errors import ArchiveError, Changed, Interrupted, UllageError
 from ullage.model.units import printable
 from ullage.model.words import Level
 from ullage.policy.assess import assess
 
 Finding = tuple[str, str]
 """(severity: ok, warning or fault; what)."""
+_SECONDS = 10.0
+"""How long archives of one store are read where not all are to be."""
+_NEWEST = 3
+"""So many of the newest archives are read first, then others at random."""
 
 
 @click.command()
+@click.option(
+    "--archives", "all_archives", is_flag=True, help="Read every archive, not only some of each store, for 10 s."
+)
 @common_options
-def doctor() -> None:
-    """Check settings, stores, backups, clock and leftovers; exit 1 where something needs attention."""
+def doctor(all_archives: bool) -> None:
+    """Check settings, stores, backups, archives, clock and leftovers; exit 1 where something needs attention."""
+    seconds = float("inf") if all_archives else _SECONDS
     with application() as app:
         findings = [*_general(app)]
         for site in app.chosen(common().store):
-            findings += [(severity, f"{site.settings.name}: {text}") for severity, text in _store(app, site)]
+            findings += [(severity, f"{site.settings.name}: {text}") for severity, text in _store(app, site, seconds)]
     if common().json:
         print_json({"findings": [{"severity": severity, "text": printable(text)} for severity, text in findings]})
     else:
@@ -51,7 +61,7 @@ def _general(app: Any) -> Iterator[Finding]:
         yield "warning", f"{waiting} alerts could not be delivered yet; see: ullage alert test"
 
 
-def _store(app: Any, site: Any) -> Iterator[Finding]:
+def _store(app: Any, site: Any, seconds: float) -> Iterator[Finding]:
     reading = site.read()
     pressure = assess(reading, site.settings.watermarks)
     bad = pressure.level in (Level.UNAVAILABLE, Level.CRITICAL, Level.EMERGENCY)
@@ -63,6 +73,7 @@ def _store(app: Any, site: Any) -> Iterator[Finding]:
     try:
         with site.open() as opened:
             yield from _contents(app, site, opened)
+            yield from _archives(app, opened, time.monotonic() + seconds)
     except (UllageError, OSError) as error:
         yield "fault", str(error)
 
@@ -74,13 +85,42 @@ def _contents(app: Any, site: Any, opened: Any) -> Iterator[Finding]:
             yield "warning", f"{printable(backup.id)} is eligible for nothing: {backup.fault}"
     yield from (("warning", f"{printable(name)}: {why}") for name, why in opened.source.oddities())
     known = {op.token for op in app.catalog.unsettled(site.settings.name)}
-    for name in opened.reclaimer.trash():
-        if name not in known:
-            yield (
-                "fault",
-                f".ullage/trash/{printable(name)} belongs to no operation; look at it, then remove it by hand",
-            )
+    yield from _leftovers(opened, known)
     there = {backup.id for backup in backups} | {archive.backup_id for archive in opened.source.archives()}
     for backup_id in opened.source.pins().keys() - there:
-        yield "warning", f"{printable(backup_id)} is pinned, but there is no such backup"
+        yield "warning", f"{printable(backup_id)} is pinned, but there is no such backup (ullage unpin)"
     yield "ok", f"{len(backups)} backups"
+
+
+def _leftovers(opened: Any, known: set[str]) -> Iterator[Finding]:
+    for place, name in opened.reclaimer.leftovers():
+        what = f"in {place}: {printable(name)} belongs to no operation"
+        if name.removesuffix(".part") in known:
+            continue
+        if place == "trash":
+            yield "fault", f"{what}; look at it, then remove it by hand"
+        else:
+            yield "warning", f"{what} of this catalog; if it is ours, the next reclaim removes it"
+
+
+def _archives(app: Any, opened: Any, until: float) -> Iterator[Finding]:
+    """What reading archives to their ends found; the newest first, then any."""
+    archives = sorted(opened.source.archives(), key=lambda archive: archive.created_at, reverse=True)
+    others = archives[_NEWEST:]
+    SystemRandom().shuffle(others)
+    whole = broken = 0
+    for archive in [*archives[:_NEWEST], *others]:
+        try:
+            digest = app.catalog.archive_digest(opened.settings.name, archive.path)
+            opened.reclaimer.check_archive(archive.path, digest, lambda: time.monotonic() >= until)
+            whole += 1
+        except Interrupted:
+            break
+        except (Changed, FileNotFoundError):
+            continue  # it went meanwhile
+        except ArchiveError as error:
+            broken += 1
+            yield "fault", str(error)
+    rest = len(archives) - whole - broken
+    more = f"; {rest} were not read (--archives reads all)" if rest else ""
+    yield "ok", f"{whole} of {len(archives)} archives were read and are whole{more}"

@@ -6,7 +6,7 @@ import importlib
 import io
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -69,6 +69,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the exit code is 0, 1 (failed or refused) or 2 (usage or settings), ``check`` apart."""
+    _stand_in()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that the locale cannot write is still shown
     try:
@@ -80,13 +81,30 @@ def main() -> None:
     except UllageError as error:
         code = _complain(str(error), error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:
         where = f" ({printable(os.fsdecode(error.filename))})" if error.filename else ""
         code = _complain(f"the system said: {error.strerror or error}{where}", 1)
-    sys.stdout.flush()
-    sys.exit(code if isinstance(code, int) else 0)
+    flushed = [_flushed(stream) for stream in (sys.stdout, sys.stderr)]
+    code = code if isinstance(code, int) else 0
+    sys.exit(code if all(flushed) else code or 1)
+
+
+def _stand_in() -> None:
+    """Nothing; in the place of a standard stream that is closed stands /dev/null, or a file of ours got its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def _flushed(stream: TextIO) -> bool:
+    """Whether all of it was written; what could not be is dropped, or the interpreter would try again and complain."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True
 
 
 def _complain(text: str, code: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import click
 import msgspec
@@ -29,8 +30,9 @@ def print_json(document: dict[str, object]) -> None:
 
 
 def say(text: str) -> None:
-    """A message to a person, on stderr."""
-    click.echo(printable_lines(text), err=True)
+    """A message to a person, on stderr; where there is no way to say it (a full disk), it is lost, and all goes on."""
+    with suppress(OSError):
+        click.echo(printable_lines(text), err=True)
 
 
 def fail_where_unavailable(stores: Iterable[Mapping[str, object]]) -> None:

@@ -34,9 +34,9 @@ def pin(backup_id: str, reason: str, dry_run: bool) -> None:
 @dry_run_option
 @common_options
 def unpin(backup_id: str, dry_run: bool) -> None:
-    """Let a pinned backup go again."""
+    """Let a pinned backup go again; a pin whose backup is gone is taken away too."""
     with application() as app:
-        site = find_one(app, backup_id)
+        site = find_one(app, backup_id, pinned=True)
         with site.open() as opened:
             changed = False if dry_run else opened.source.unpin(backup_id)
     _finish(backup_id, site.settings.name, pinned=False, changed=changed, dry_run=dry_run)

@@ -62,7 +62,10 @@ def listed(backup: Backup, score: Score | None, stays: Iterable[str], path: str,
     held = tuple(stays)
     return {
         **candidate(backup, score, held, now=now),
-        "created_at": None if backup.created_at is None else rfc3339(backup.created_at),
+        "created_at": _time(backup.created_at),
+        "pending_since": _time(backup.pending_since),
+        "confirmed_at": _time(backup.confirmed_at),
+        "cleanable_since": _time(backup.cleanable_since),
         "pinned": backup.pinned,
         "eligible": not held,
         "path": printable(path),
@@ -134,6 +137,10 @@ def pin(found: Pin | None) -> Shape | None:
     if found is None:
         return None
     return {"at": rfc3339(found.at), "reason": printable(found.reason), "by": printable(found.by)}
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else rfc3339(at)
 
 
 def _series(backup_id: str) -> str | None:

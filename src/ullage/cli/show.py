@@ -68,6 +68,9 @@ def _print(one: dict[str, Any]) -> None:
     out(f"  path         {one['path']}")
     age = "not known" if one["age_seconds"] is None else format_age(one["age_seconds"])
     out(f"  created      {one['created_at']}, age {age}")
+    for name in ("pending_since", "confirmed_at", "cleanable_since"):
+        if one.get(name):
+            out(f"  {name.split('_')[0]:<11}  {one[name]}")
     out(f"  size         {format_size(one['size_bytes'])}, gain {format_size(one['reclaimable_bytes'])}")
     if one["confidence"] is not None:
         out(f"  confidence   {one['confidence']:.2f}, boosted {one['boosted_confidence']:.2f}")

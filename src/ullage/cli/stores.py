@@ -9,8 +9,11 @@ from ullage.errors import Refused, UllageError, UsageError
 from ullage.model.units import printable
 
 
-def find_one(app: Any, backup_id: str) -> Any:
-    """The one store that has a backup or archive of that id. Raises Refused (none has it), UsageError (several)."""
+def find_one(app: Any, backup_id: str, *, pinned: bool = False) -> Any:
+    """The one store that has a backup or archive (``pinned``: or only a pin) of that id.
+
+    Raises Refused (none has it), UsageError (several).
+    """
     sites = app.chosen(common().store)
     faults: list[str] = []
     found = []
@@ -18,7 +21,8 @@ def find_one(app: Any, backup_id: str) -> Any:
         try:
             with site.open() as opened:
                 there = opened.source.glance(backup_id) is not None and has_state(opened, backup_id)
-                if there or any(a.backup_id == backup_id for a in opened.source.archives()):
+                there = there or any(a.backup_id == backup_id for a in opened.source.archives())
+                if there or (pinned and backup_id in opened.source.pins()):
                     found.append(site)
         except UllageError as error:
             faults.append(str(error))

@@ -99,7 +99,7 @@ class _Writer:
     """The process that writes the dump, and what it said last."""
 
     def __init__(self, directory: Path, size: int, rate: float) -> None:
-        command = [sys.executable, "-m", "ullage.demo.writer", str(directory), str(size), str(rate)]
+        command = [sys.executable, "-P", "-m", "ullage.demo.writer", str(directory), str(size), str(rate)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
         )  # of its own session: a Ctrl-C is for the demo, which ends it

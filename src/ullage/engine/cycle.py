@@ -18,7 +18,7 @@ from ullage.model.readings import Pressure, Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import CleanupLevel, Level, Result, Trigger
 from ullage.policy import respond
-from ullage.policy.alerting import AlertState, alert_due
+from ullage.policy.alerting import AlertState, alert_due, seen
 from ullage.policy.assess import Goal, archive_pressed, assess, reached, shown_percent, usage_of
 from ullage.policy.cadence import Rhythm
 from ullage.policy.stall import stall_after, stalled
@@ -26,6 +26,8 @@ from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
 
 CLOCK = "\0clock"
 """Added to a store's name: whether people were told that its clock is not believed."""
+_ROUGHLY = 0.95
+"""Of the interval: two looks that are one interval apart are so only roughly."""
 
 
 class Act(Struct, frozen=True, kw_only=True):
@@ -261,7 +263,8 @@ class Engine:
             store.name, now, pressure.level, pressure.usage, pressure.archive_usage, pressure.total_usage
         )
         before = self._catalog.alert_state(store.name)
-        state, kind = alert_due(before, pressure.level, now=now, repeat=store.alerts.repeat)
+        settled = _ROUGHLY * store.monitor.interval
+        state, kind = alert_due(before, pressure.level, now=now, repeat=store.alerts.repeat, settled=settled)
         if state != before:
             self._catalog.set_alert_state(store.name, state)
         if kind is None:
@@ -270,7 +273,8 @@ class Engine:
 
     def _tell_clock(self, store: StoreSettings, pressure: Pressure, why: str) -> tuple[QueuedAlert, ...]:
         before = self._catalog.alert_state(store.name + CLOCK)
-        state, kind = alert_due(before, Level.CRITICAL, now=self._clock.mark().boot_seconds, repeat=store.alerts.repeat)
+        now, repeat = self._clock.mark().boot_seconds, store.alerts.repeat
+        state, kind = alert_due(before, Level.CRITICAL, now=now, repeat=repeat, settled=0.0)
         if kind is None:
             return ()
         self._catalog.set_alert_state(store.name + CLOCK, state)
@@ -284,6 +288,15 @@ class Engine:
         channels = self._notifier.notify(store, level, kind, usage, details)
         return tuple(QueuedAlert(channel=channel, level=level) for channel in channels)
 
+    def _after(self, site: Site) -> Pressure:
+        """What the acts came to; where that is better than was told, it has been so from now on."""
+        reading, store = site.read(), site.settings
+        pressure = assess(reading, store.watermarks)
+        told = self._catalog.alert_state(store.name)
+        if told is not None and (state := seen(told, pressure.level, now=reading.at)) != told:
+            self._catalog.set_alert_state(store.name, state)
+        return pressure
+
     def _record(
         self,
         site: Site,
@@ -295,7 +308,7 @@ class Engine:
     ) -> CycleRecord:
         done = tuple(actions)
         changed = any(op.result is Result.DONE for op in done)
-        after = assess(site.read(), site.settings.watermarks).usage if changed else pressure.usage
+        after = self._after(site).usage if changed else pressure.usage
         return CycleRecord(
             store=site.settings.name,
             level=pressure.level,

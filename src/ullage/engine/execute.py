@@ -44,26 +44,21 @@ class Executor:
         ``still`` raises where the backup may not go any more: archiving takes long.
         """
         reclaimer = self._opened.reclaimer
-        path = reclaimer.archive_path(fresh, now=op.at)
-        if reclaimer.archive_handle(path) is not None:
-            op = replace(op, reason=f"{op.reason}; it takes the place of its earlier archive")
-            made = self._begin(held, fresh, op)
-        else:
-            made = self._begin(held, fresh, replace(op, path=path))
+        made = self._begin(held, fresh, replace(op, path=reclaimer.archive_path(fresh, now=op.at)))
         try:
             size, digest = reclaimer.write_archive(held, made.token, room, self._stop)
             room(size)
             taken = size if self._opened.gauge.read().same_filesystem else 0
             predicted = max(0, made.predicted_bytes - taken)
             made = self._catalog.advance(made, Phase.ARCHIVED, digest=digest, predicted_bytes=predicted)
-            archive = reclaimer.publish_archive(fresh, made.token, now=op.at)
+            archive = reclaimer.publish_archive(fresh, made.token, made.path, now=op.at)
             self._catalog.remember_archive(
                 op.store, archive.path, op.backup_id, digest, archive.size_bytes, archive.created_at
             )
             still()
         except BaseException as error:
             return self._undone(made, error)
-        return self._stage_and_purge(held, made, path=archive.path, taken=taken)
+        return self._stage_and_purge(held, made, taken=taken)
 
     def transition(self, held: Held, op: Operation) -> Operation:
         """The settled operation of writing another state into a held backup."""
@@ -127,12 +122,12 @@ class Executor:
             replace(op, handle=held.handle, token=new_token(), predicted_bytes=fresh.reclaimable_bytes)
         )
 
-    def _stage_and_purge(self, held: Held, op: Operation, path: str = "", taken: int = 0) -> Operation:
+    def _stage_and_purge(self, held: Held, op: Operation, taken: int = 0) -> Operation:
         """``taken``: bytes that its archive took from the same filesystem; they are no gain."""
         before, began = self._settled(), self._clock.monotonic()
         try:
             staged = self._stage(held, op.token)
-            purging = self._catalog.advance(op, Phase.PURGING, token=op.token if staged else "", path=path)
+            purging = self._catalog.advance(op, Phase.PURGING, token=op.token if staged else "")
         except BaseException as error:
             return self._undone(op, error)
         self._opened.reclaimer.purge(op.backup_id, purging.token, op.handle, self._stop)
@@ -184,10 +179,7 @@ class Executor:
 
 
 def undo(opened: OpenStore, catalog: Catalog, op: Operation) -> bool:
-    """Whether the backup had to be brought back; before ``PURGING``, what an operation has done is taken back.
-
-    ``path`` is empty where the archive took the place of an earlier one: then it stays, for there is no other.
-    """
+    """Whether the backup had to be brought back; before ``PURGING``, what an operation has done is taken back."""
     reclaimer = opened.reclaimer
     back = reclaimer.unstage(op.backup_id, op.token, op.handle)
     if op.action is Action.ARCHIVE:
@@ -212,12 +204,12 @@ def describe(error: BaseException) -> str:
 
 
 def _grown(before: Reading, after: Reading, *, archives: bool = False) -> int:
-    """Bytes by which the free space grew between two readings; negative where it shrank."""
-    first, second = (before.archive, after.archive) if archives else (_disk(before), _disk(after))
-    if first is None or second is None:
-        return 0
-    return second.free_bytes - first.free_bytes
+    """Bytes that came back between two readings, of the disk and of a capacity alike; negative where more is used."""
+    pairs = zip(_spaces(before, archives), _spaces(after, archives), strict=False)
+    return min((first.used_bytes - second.used_bytes for first, second in pairs), default=0)
 
 
-def _disk(reading: Reading) -> Space | None:
-    return reading.backup[0] if reading.backup else None
+def _spaces(reading: Reading, archives: bool) -> tuple[Space, ...]:
+    if not archives:
+        return reading.backup
+    return () if reading.archive is None else (reading.archive,)

@@ -217,7 +217,7 @@ class Reclaim:
     def find_archive(self, backup_id: str) -> Archive | None:
         """The newest archive of that id."""
         found = [archive for archive in self._opened.source.archives() if archive.backup_id == backup_id]
-        return max(found, key=lambda archive: (archive.created_at, archive.path), default=None)
+        return max(found, key=lambda archive: (archive.created_at, len(archive.path), archive.path), default=None)
 
     def find(self, backup_id: str) -> Backup | None:
         """The live backup of that id."""

@@ -19,7 +19,8 @@ def recover(opened: OpenStore, catalog: Catalog, stop: Stop | None = None) -> li
     """The operations that were settled. Call it with the store locked: then nobody else is at work on them.
 
     One that cannot be settled now (an I/O error, a lock, a mount) is among them as failed, but its row stays, and it
-    is tried again at the next call. Raises CatalogError, Interrupted.
+    is tried again at the next call. What else stands half-finished is of operations that no record is left of (the
+    catalog was lost), and goes. Raises CatalogError, Interrupted.
     """
     settled = []
     for op in catalog.unsettled(opened.settings.name):
@@ -33,6 +34,7 @@ def recover(opened: OpenStore, catalog: Catalog, stop: Stop | None = None) -> li
         except (UllageError, OSError) as error:
             why = f"{op.reason}; interrupted, and cannot be settled now: {describe(error)}"
             settled.append(replace(op, result=Result.FAILED, reason=why))
+    opened.reclaimer.sweep({op.token for op in catalog.unsettled(opened.settings.name)}, stop)
     return settled
 
 

@@ -1,4 +1,9 @@
-"""Archives under ``archive_root/YYYY/MM/``: their names, and finding them again."""
+"""Archives under ``archive_root/YYYY/MM/``: their names, and finding them again.
+
+``ID.tar.zst``; where that is taken ``ID~2.tar.zst`` and so on, for no archive is ever overwritten; and with a hash in
+the place of its end where the id is too long. An id may end like that too: whose such a file is, the catalog knows, and
+without it the one directory that is in it, which bears the id.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +12,53 @@ import re
 import time
 from collections.abc import Iterator
 
-from ullage.errors import UllageError
+from ullage.errors import Changed, UllageError
 from ullage.model.backups import Archive
 from ullage.system import tree
 
 SUFFIXES = (".tar.zst", ".tar.gz")
 """Ours, and the seed's."""
 _YEAR, _MONTH = re.compile(r"\d{4}", re.ASCII), re.compile(r"\d{2}", re.ASCII)
-_NAME_MAX = 255
+_STEM_MAX = 255 - len("~999999" + SUFFIXES[0])
 _KEPT = 200
 """Bytes of an id that a shortened name keeps."""
+_NOT_PLAIN = re.compile(r"~(\d{1,6}|[0-9a-f]{16})", re.ASCII)
+"""How a name ends that may say another id than it spells."""
 
 
-def place(backup_id: str, at: float) -> tuple[str, str, str]:
-    """(year, month, file name) of the archive of a backup made at ``at``, UTC."""
-    date = time.gmtime(at)
-    return f"{date.tm_year:04d}", f"{date.tm_mon:02d}", _file_name(backup_id)
+def free_place(archive_fd: int, backup_id: str, at: float) -> str:
+    """``YYYY/MM/NAME`` that no archive has yet, for one of a backup made at ``at``, UTC; the later, the higher."""
+    date, stem = time.gmtime(at), _stem(backup_id)
+    year, month = f"{date.tm_year:04d}", f"{date.tm_mon:02d}"
+    taken = _numbers(archive_fd, year, month, stem)
+    number = f"~{max(taken) + 1}" if taken else ""
+    return f"{year}/{month}/{stem}{number}{SUFFIXES[0]}"
 
 
-def _file_name(backup_id: str) -> str:
+def _stem(backup_id: str) -> str:
     raw = os.fsencode(backup_id)
-    if len(raw) + len(SUFFIXES[0]) <= _NAME_MAX:
-        return backup_id + SUFFIXES[0]
+    if len(raw) <= _STEM_MAX:
+        return backup_id
     from hashlib import sha256  # not at the top: it loads OpenSSL, and hardly any name is so long
 
-    return os.fsdecode(raw[:_KEPT]) + "~" + sha256(raw).hexdigest()[:16] + SUFFIXES[0]
+    return os.fsdecode(raw[:_KEPT]) + "~" + sha256(raw).hexdigest()[:16]
+
+
+def _numbers(archive_fd: int, year: str, month: str, stem: str) -> list[int]:
+    """The numbers of the names that are taken, 1 for the plain one."""
+    name = re.compile(re.escape(stem) + r"(?:~(\d{1,6}))?" + re.escape(SUFFIXES[0]), re.ASCII)
+    try:
+        fd = open_month(archive_fd, year, month)
+    except Changed:
+        return []
+    try:
+        return [int(match[1] or 1) for match in map(name.fullmatch, os.listdir(fd)) if match]
+    finally:
+        os.close(fd)
 
 
 def find(archive_fd: int, ids: dict[str, str]) -> list[Archive]:
-    """Every archive below an open ``archive_root``. ``ids``: the id by path where the name cannot tell it."""
+    """Every archive below an open ``archive_root``. ``ids``: the id by path, of those that were made here."""
     return [archive for year, month in _months(archive_fd) for archive in _in_month(archive_fd, year, month, ids)]
 
 
@@ -68,7 +91,7 @@ def _in_month(archive_fd: int, year: str, month: str, ids: dict[str, str]) -> li
                 status = entry.stat(follow_symlinks=False)
                 found.append(
                     Archive(
-                        backup_id=ids.get(path, entry.name.removesuffix(suffix)),
+                        backup_id=ids.get(path) or _id_of(fd, entry.name, suffix),
                         path=path,
                         size_bytes=status.st_blocks * 512,
                         created_at=int(status.st_mtime),
@@ -77,6 +100,25 @@ def _in_month(archive_fd: int, year: str, month: str, ids: dict[str, str]) -> li
     finally:
         os.close(fd)
     return sorted(found, key=lambda archive: archive.path)
+
+
+def _id_of(month_fd: int, name: str, suffix: str) -> str:
+    """The id of an archive that the catalog does not know."""
+    stem = name.removesuffix(suffix)
+    if not _NOT_PLAIN.fullmatch(stem[stem.rfind("~") :]):
+        return stem
+    from ullage.system.archives import read_top  # not at the top: it loads much, and hardly any name is such
+
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=month_fd)
+    except OSError:
+        return stem
+    try:
+        return read_top(fd) or stem
+    except UllageError:
+        return stem
+    finally:
+        os.close(fd)
 
 
 def open_month(archive_fd: int, year: str, month: str, *, create: bool = False) -> int:

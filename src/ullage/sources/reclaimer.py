@@ -7,7 +7,8 @@ half-finished work stands, and none of them holds anything that looks like a bac
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from ullage.system import archive_manifest, archives, files, linux, mounts, proc
 from ullage.system.identity import open_private
 
 _PART = ".part"
+_TOKEN = re.compile(r"[0-9a-f]{16}")
+"""What names the work of one operation; whatever else stands beside it is not ours."""
 
 
 class TreeReclaimer:
@@ -91,18 +94,18 @@ class TreeReclaimer:
         return written.archive_bytes, written.stream_digest
 
     def archive_path(self, backup: Backup, *, now: float) -> str:
-        """``YYYY/MM/ID.tar.zst`` by the day the backup was made."""
-        return "/".join(archived.place(backup.id, backup.created_at if backup.created_at is not None else now))
+        """``YYYY/MM/ID.tar.zst`` by the day the backup was made; ``ID~2.tar.zst`` and so on where that is taken."""
+        return archived.free_place(self._roots.archive_fd, backup.id, _made(backup, now))
 
-    def publish_archive(self, backup: Backup, token: str, *, now: float) -> Archive:
-        """The part file under its final name, its mtime the time the backup was made; durable."""
-        made = backup.created_at if backup.created_at is not None else int(now)
-        year, month, name = archived.place(backup.id, made)
+    def publish_archive(self, backup: Backup, token: str, path: str, *, now: float) -> Archive:
+        """The part file at ``path``, over nothing, its mtime the time the backup was made; durable."""
+        made = _made(backup, now)
+        year, month, name = _split(path)
         with self._archive_private("parts") as parts:
             os.utime(token + _PART, (made, made), dir_fd=parts, follow_symlinks=False)
             month_fd = archived.open_month(self._roots.archive_fd, year, month, create=True)
             try:
-                os.rename(token + _PART, name, src_dir_fd=parts, dst_dir_fd=month_fd)
+                tree.rename_exclusive(parts, token + _PART, month_fd, name)
                 os.fsync(month_fd)
                 status = os.stat(name, dir_fd=month_fd, follow_symlinks=False)
             except OSError as error:
@@ -111,9 +114,7 @@ class TreeReclaimer:
                 os.close(month_fd)
             os.fsync(parts)
         self._sync_directories(year)
-        return Archive(
-            backup_id=backup.id, path=f"{year}/{month}/{name}", size_bytes=status.st_blocks * 512, created_at=made
-        )
+        return Archive(backup_id=backup.id, path=path, size_bytes=status.st_blocks * 512, created_at=made)
 
     def discard_part(self, token: str) -> None:
         """Remove a part file, if there."""
@@ -122,15 +123,25 @@ class TreeReclaimer:
             os.unlink(token + _PART, dir_fd=parts)
 
     def discard_archive(self, path: str, digest: str) -> bool:
-        """Whether there was an archive of that content at ``path``, which is unlinked now: its backup stands yet."""
+        """Whether there was an archive of that content at ``path``, which is unlinked now: its backup stands yet.
+
+        What is damaged, or no archive at all, is not known to be ours, and stays.
+        """
         handle = self.archive_handle(path)
         if handle is None:
             return False
-        with self._archive_file(path) as fd:
-            if archives.list_archive(fd).stream_digest != digest:
-                return False
+        try:
+            self.check_archive(path, digest)
+        except ArchiveError:
+            return False
         self.delete_archive(path, handle)
         return True
+
+    def check_archive(self, path: str, digest: str | None, stop: Stop | None = None) -> None:
+        """Returns where the archive at ``path`` is whole, and what was written. Raises ArchiveError, Interrupted."""
+        with self._archive_file(path) as fd:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # else memory would be checked, not the disk
+            _read_whole(fd, path, digest, stop)
 
     def archive_handle(self, path: str) -> str | None:
         """The handle of the archive at ``path``; None where there is none."""
@@ -159,9 +170,7 @@ class TreeReclaimer:
         with self._archive_file(archive.path) as archive_fd, self._target(archive.backup_id, destination) as (fd, name):
             if _exists(fd, name):
                 raise Refused(f"{printable(name)} is there already; nothing was overwritten")
-            contents = archives.list_archive(archive_fd)
-            if digest and contents.stream_digest != digest:
-                raise ArchiveError(f"{printable(archive.path)} is not what was written: its content changed")
+            contents = _read_whole(archive_fd, archive.path, digest)
             with self._staging(token, destination) as staging:
                 top = _only_top(contents.top, archive.path)
                 inner = staging if top is not None else tree.open_directory(staging, name, create=True)
@@ -190,17 +199,33 @@ class TreeReclaimer:
                 tree.rename_exclusive(fd, name, tmp, name)
                 raise
 
-    def discard_restore(self, token: str, destination: str | None = None) -> None:
+    def discard_restore(self, token: str, destination: str | None = None, stop: Stop | None = None) -> None:
         """Remove what a restore has written beside its place."""
         with suppress(Changed, Unavailable), self._staging_parent(destination) as (parent, prefix):
             handle = _handle(parent, prefix + token)
             if handle:
-                tree.remove_tree(parent, prefix + token, handle=handle, first=())
+                tree.remove_tree(parent, prefix + token, handle=handle, first=(), should_stop=stop)
 
-    def trash(self) -> list[str]:
-        """What lies in the trash."""
-        with self._private("trash") as trash:
-            return sorted(os.listdir(trash))
+    def leftovers(self) -> list[tuple[str, str]]:
+        """(place, name) of what lies where half-finished work stands, that of operations under way too."""
+        rooms = {"trash": self._private("trash"), "parts": self._private("parts")}
+        rooms["parts of archives"] = self._archive_private("parts")
+        return [(place, name) for place, room in rooms.items() for name in _listed(room)]
+
+    def sweep(self, keep: Container[str], stop: Stop | None = None) -> None:
+        """Remove parts and stagings of ours but those of the operations ``keep``; none is ever an only copy.
+
+        Call it with the store locked: then nobody else is at work on them. What cannot be removed stays.
+        """
+        for name in _listed(self._archive_private("parts")):
+            token = name.removesuffix(_PART)
+            if name == token + _PART and _TOKEN.fullmatch(token) and token not in keep:
+                with suppress(OSError):
+                    self.discard_part(token)
+        for token in _listed(self._private("parts")):
+            if _TOKEN.fullmatch(token) and token not in keep:
+                with suppress(OSError, Refused):
+                    self.discard_restore(token, stop=stop)
 
     def _check_staged(self, held: Held, trash: int, token: str) -> None:
         """What lies in the trash is what was held, is mounted nowhere, and nobody writes into it."""
@@ -209,9 +234,10 @@ class TreeReclaimer:
         path = f"{mounts.real_path(trash)}/{token}"
         if mounts.mounts_below(path):
             raise Refused(f"{printable(held.backup_id)}: a filesystem is mounted inside; unmount it first")
-        writers = processes.open_below(path)
-        if writers:
-            raise Busy(f"{printable(held.backup_id)} is being written by {writers[0]}")
+        written = _written(trash, token)
+        if written:
+            who = next(iter(processes.open_below(path)), "a process elsewhere")
+            raise Busy(f"{printable(held.backup_id)} is being written: {who} has {written[0]} open")
         self._refuse_change(held, self._manifests.get(token), trash, token)
         self._refuse_pin(held)
 
@@ -310,15 +336,43 @@ def _confirm(fd: int) -> None:
     files.write_durable(fd, ".state", f"{State.CONFIRMED}\n".encode(), mode=0o644, like=before)
 
 
+def _read_whole(fd: int, path: str, digest: str | None, stop: Stop | None = None) -> archives.Contents:
+    contents = archives.list_archive(fd, should_stop=stop)
+    if digest and contents.stream_digest != digest:
+        raise ArchiveError(f"{printable(path)} is not what was written: its content changed")
+    return contents
+
+
 def _only_top(top: str | None, path: str) -> str | None:
     if top is not None and (top in ("", ".", "..") or "/" in top):
         raise ArchiveError(f"{printable(path)} does not hold one directory")
     return top
 
 
+def _made(backup: Backup, now: float) -> int:
+    return backup.created_at if backup.created_at is not None else int(now)
+
+
 def _split(path: str) -> tuple[str, str, str]:
     year, month, name = path.split("/", 2)
     return year, month, name
+
+
+def _listed(room: _Descriptor) -> list[str]:
+    with room as fd:
+        try:
+            return sorted(os.listdir(fd))
+        except OSError as error:
+            raise linux.failure(error, f"cannot read {linux.where(fd)}") from error
+
+
+def _written(parent: int, name: str) -> tuple[str, ...]:
+    """What of a directory is open for writing, by inode: a path means nothing in a container or a bind mount."""
+    fd = tree.open_directory(parent, name)
+    try:
+        return tree.survey(fd, write_open=processes.open_for_writing(fd).inodes).written
+    finally:
+        os.close(fd)
 
 
 def _exists(fd: int, name: str) -> bool:

@@ -110,7 +110,7 @@ class OpenDirectoryStore:
     ) -> None:
         self.settings = settings
         self._state_dir = state_dir
-        self.source = StateSource(settings.name, roots, catalog, clock)
+        self.source = StateSource(settings.name, roots, catalog, clock, settings.capacity)
         self.gauge = StoreGauge(settings, roots, self.source.allocated, clock)
         self._roots = roots
 

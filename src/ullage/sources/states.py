@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from ullage.catalog.values import Known
+from ullage.catalog.values import Known, Summed
 from ullage.errors import Busy, Changed, NoRoom, Refused, UllageError
 from ullage.model.backups import Archive, Backup, Pin
 from ullage.model.units import printable
 from ullage.model.words import LIVE_STATES, State
 from ullage.sources import archived, pins
+from ullage.sources.capacity import Total
 from ullage.sources.roots import Roots
 from ullage.sources.signature import Signature, decoded, signature
 from ullage.system import files, locks, processes, tree
@@ -43,6 +44,8 @@ _LOOK_AGAIN = {State.CREATED: 600.0, State.PENDING: 600.0}
 _LOOK_AGAIN_OTHERS = 6 * 3600.0
 _FRESH = 5.0
 """Seconds for which the sizes of one look are summed up without another."""
+_WRITTEN_TO = 3600.0
+"""Seconds after its newest mtime for which a CREATED backup is taken to be still written: walked at every look."""
 _TICK = 1.0
 """Seconds: a change so shortly before a look may carry the same time stamp as one after it."""
 
@@ -56,16 +59,21 @@ class Remembering(Protocol):
 
     def archive_ids(self, store: str) -> dict[str, str]: ...
 
+    def summed(self, store: str) -> Summed | None: ...
+
+    def set_summed(self, store: str, summed: Summed) -> None: ...
+
 
 class StateSource:
-    """The backups of one opened store."""
+    """The backups of one opened store. With a ``capacity`` (bytes) more is walked again: sizes decide there."""
 
-    def __init__(self, store: str, roots: Roots, catalog: Remembering, clock: Clock) -> None:
+    def __init__(self, store: str, roots: Roots, catalog: Remembering, clock: Clock, capacity: int | None) -> None:
         self._store = store
         self._roots = roots
         self._catalog = catalog
         self._clock = clock
-        self._sizes: dict[str, int] = {}
+        self._capacity = capacity
+        self._total = Total(store, roots.backup_fd, catalog)
         self._looked: float | None = None
 
     def backups(self) -> list[Backup]:
@@ -148,37 +156,30 @@ class StateSource:
         return sorted(found)
 
     def allocated(self) -> int:
-        """Bytes that everything below ``backup_root`` takes, for a store with a ``capacity``.
+        """Bytes that everything below ``backup_root`` takes, as ``du`` says, for a store with a ``capacity``.
 
-        Within ``_FRESH`` seconds of a look, what is gone and what is new is seen, but not what an old backup grew by: a
-        reclaim measures after every step. Whoever looks next opens the store anew.
+        Within ``_FRESH`` seconds of a look what is gone and what is new is seen, but growth only by what the filesystem
+        says: where its use and the sum no longer go together, it is looked again, and at last everything is walked.
         """
-        if self._looked is None or self._clock.monotonic() - self._looked >= _FRESH:
+        allowed = (self._capacity or 0) // 100
+        fresh = self._looked is not None and self._clock.monotonic() - self._looked < _FRESH
+        total = self._total.within(allowed) if fresh else None
+        if total is None:
             self._looked_at()
-        with os.scandir(self._roots.backup_fd) as entries:
-            return sum(self._sizes[e.name] if e.name in self._sizes else self._size_of(e) for e in entries)
+            total = self._total.within(allowed)
+        if total is None:
+            self._looked_at(everything=True)
+            total = self._total.anew()
+        return total
 
-    def _size_of(self, entry: os.DirEntry[str]) -> int:
-        """Bytes of what is no backup that was summed up; 0 where it cannot be looked through."""
-        try:
-            if not entry.is_dir(follow_symlinks=False):
-                return entry.stat(follow_symlinks=False).st_blocks * 512
-            fd = tree.open_directory(self._roots.backup_fd, entry.name)
-        except (UllageError, FileNotFoundError):
-            return 0
-        try:
-            return tree.survey(fd).size_bytes
-        except UllageError:
-            return 0
-        finally:
-            os.close(fd)
-
-    def _looked_at(self) -> list[tuple[Backup, Signature]]:
+    def _looked_at(self, *, everything: bool = False) -> list[tuple[Backup, Signature]]:
         self._looked = self._clock.monotonic()
+        writing = frozenset[str]() if self._capacity is None else _written_to(self._roots)
         known = self._catalog.known(self._store)
         found, changed = [], []
         for name in self._names():
-            seen = self._seen(name, known.pop(name, None))
+            again = everything or name in writing
+            seen = self._seen(name, known.pop(name, None), again=again)
             if seen is None:
                 continue
             fresh, backup, sign = seen
@@ -187,26 +188,28 @@ class StateSource:
             found.append((backup, sign))
         if changed or known:
             self._catalog.remember(self._store, changed, list(known))
-        self._sizes = {backup.id: backup.size_bytes for backup, _ in found}
+        self._total.know({b.id: (sign.parts[0], b.size_bytes, b.reclaimable_bytes) for b, sign in found})
         return found
 
     def _names(self) -> list[str]:
         with os.scandir(self._roots.backup_fd) as entries:
             return sorted(e.name for e in entries if e.name != PRIVATE and e.is_dir(follow_symlinks=False))
 
-    def _seen(self, name: str, known: Known | None) -> tuple[Known | None, Backup, Signature] | None:
+    def _seen(self, name: str, known: Known | None, *, again: bool) -> tuple[Known | None, Backup, Signature] | None:
         """(what to remember, the backup, its signature); the first is None where the memory still holds."""
         before = None if known is None else decoded(known.signature)
         sign = signature(self._roots.backup_fd, name, before)
         if sign is None:
             return None
-        if known is not None and sign == before:
-            backup = replace(_DECODE(known.facts), id=name)
-            if self._still_good(known, backup, sign):
-                return None, backup, sign
-        found = self._look(name)
+        backup = None if known is None else replace(_DECODE(known.facts), id=name)
+        good = known is not None and backup is not None and sign == before and self._still_good(known, backup, sign)
+        if good and backup is not None and not (again or self._unsteady(backup)):
+            return None, backup, sign
+        found = self._look(name, backup)
         if found is None:
             return None
+        if good and found == backup:
+            return None, found, sign
         facts = _ENCODE(replace(found, id=""))  # a name need not be UTF-8, and stands beside
         fresh = Known(backup_id=name, signature=sign.encoded(), facts=facts, walked_at=self._clock.now())
         return (None if found.busy else fresh), found, sign
@@ -215,9 +218,15 @@ class StateSource:
         age = self._clock.now() - known.walked_at
         longest = _LOOK_AGAIN.get(backup.state, _LOOK_AGAIN_OTHERS) if backup.state else 600.0
         spread = 0.5 + (sign.parts[0] % 512) / 1024  # so that a store walked at once is not walked at once again
+        if backup.state is State.CREATED and known.walked_at - backup.newest_mtime < _WRITTEN_TO:
+            return False
         return known.walked_at - sign.changed_at > _TICK and 0 <= age < longest * spread
 
-    def _look(self, name: str) -> Backup | None:
+    def _unsteady(self, backup: Backup) -> bool:
+        """Whether it may grow without a sign, and its size decides."""
+        return self._capacity is not None and backup.state not in (State.CONFIRMED, State.CLEANABLE)
+
+    def _look(self, name: str, before: Backup | None) -> Backup | None:
         try:
             fd = tree.open_directory(self._roots.backup_fd, name)
         except Changed:
@@ -227,7 +236,8 @@ class StateSource:
         try:
             return _facts(fd, name, tree.survey(fd))
         except Changed:
-            return replace(_facts(fd, name, None), busy="it changes while it is looked at")
+            now = replace(_facts(fd, name, None), busy="it changes while it is looked at")
+            return now if before is None else _with_sizes(now, before)
         except (UllageError, OSError) as error:
             return replace(_facts(fd, name, None), fault=str(error))
         finally:
@@ -277,12 +287,7 @@ class _Uses:
 
     def __init__(self, roots: Roots) -> None:
         self._locked = locks.flocked(roots.backup_fd)
-        root = roots.backup_path.rstrip("/") + "/"
-        self._writing = {
-            path[len(root) :].split("/", 1)[0]
-            for path in processes.open_for_writing(roots.backup_fd).paths
-            if path.startswith(root)
-        }
+        self._writing = _written_to(roots)
 
     def of(self, name: str, sign: Signature) -> str | None:
         if name in self._writing:
@@ -290,6 +295,13 @@ class _Uses:
         if self._locked and not self._locked.isdisjoint(sign.inodes):
             return "it is locked (flock)"
         return None
+
+
+def _written_to(roots: Roots) -> frozenset[str]:
+    """The names below ``backup_root`` in which a process has a file open for writing."""
+    root = roots.backup_path.rstrip("/") + "/"
+    paths = processes.open_for_writing(roots.backup_fd).paths
+    return frozenset(path[len(root) :].split("/", 1)[0] for path in paths if path.startswith(root))
 
 
 def _has_state(root_fd: int, name: str, *, follow: bool = False) -> bool:
@@ -334,14 +346,22 @@ def _facts(fd: int, name: str, survey: tree.Survey | None) -> Backup:
     )
 
 
+def _with_sizes(now: Backup, before: Backup) -> Backup:
+    """What a writer is at work on, as large as it was when it could be looked through."""
+    return replace(now, size_bytes=before.size_bytes, reclaimable_bytes=before.reclaimable_bytes, inodes=before.inodes)
+
+
 def _state(fd: int) -> tuple[State | None, str | None]:
     """The state, or None and why not. CRLF and surrounding blanks are tolerated."""
     try:
+        status = files.stat_or_none(fd, ".state")
         text = files.read_small(fd, ".state")
     except (ValueError, OSError) as error:
         return None, f".state cannot be read: {error}"
     if text is None:
         return None, "there is no .state"
+    if status is not None and status.st_nlink > 1:
+        return None, ".state has a second name (a hard link), and who writes there changes it here; copy it"
     word = text.strip().decode("ascii", "replace")
     if word in LIVE_STATES:
         return State(word), None

@@ -12,8 +12,8 @@ import os
 import select
 import sys
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import BinaryIO, TypeVar
 
 from blake3 import blake3
@@ -58,10 +58,9 @@ _EXTRACT = (
 
 
 class Written(Struct, frozen=True, kw_only=True):
-    """What was written: blake3 and length of the tar stream before compression, and the archive's own length."""
+    """What was written: blake3 of the tar stream before compression, and the length of the archive."""
 
     stream_digest: str
-    stream_bytes: int
     archive_bytes: int
 
 
@@ -92,16 +91,15 @@ def write_archive(
     """
     part = _Part(part_fd, name, room)
     compressor = zstd.ZstdCompressor(options=_COMPRESSION)
-    digest, length = blake3(), 0
+    digest = blake3()
     with running(parent_fd, (*_CREATE, component(name)), fed=False) as tar:
         for chunk in _read(tar, name, should_stop):
             digest.update(chunk)
-            length += len(chunk)
             part.write(compressor.compress(chunk))
         _check_created(tar, name)
     part.write(compressor.flush())  # only now: a tar that failed never becomes a whole frame
     part.sync()
-    return Written(stream_digest=digest.hexdigest(), stream_bytes=length, archive_bytes=part.written)
+    return Written(stream_digest=digest.hexdigest(), archive_bytes=part.written)
 
 
 def verify_archive(
@@ -143,6 +141,14 @@ def list_archive(fd: int, *, should_stop: ShouldStop | None = None) -> Contents:
             raise ValueError("it is empty")
     top = os.fsdecode(tops.pop())
     return Contents(top=None if top == "." else top, entries=entries, size_bytes=size, stream_digest=digest.hexdigest())
+
+
+def read_top(fd: int) -> str | None:
+    """The one directory that an archive's first member is in, or is; None for ``.``. Raises ArchiveError."""
+    name = where(fd)
+    with _whole(name), closing(_stream(fd, name, None)) as chunks:
+        top = os.fsdecode(next((_top_of(member) for member in members(Tape(chunks))), b"."))
+    return None if top == "." else top
 
 
 def extract_archive(fd: int, destination_fd: int, *, should_stop: ShouldStop | None = None) -> None:
@@ -255,7 +261,7 @@ def _whole(name: str) -> Iterator[None]:
         raise ArchiveError(f"the archive {name} cannot be trusted: {error}") from error
 
 
-def _stream(fd: int, name: str, should_stop: ShouldStop | None) -> Iterator[bytes]:
+def _stream(fd: int, name: str, should_stop: ShouldStop | None) -> Generator[bytes]:
     """The tar stream of an archive, decompressed, in chunks; checksums and the end of the frame are checked."""
     os.lseek(fd, 0, os.SEEK_SET)
     with _whole(name), os.fdopen(fd, "rb", buffering=0, closefd=False) as raw, _decompressor(raw) as source:

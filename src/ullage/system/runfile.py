@@ -20,8 +20,10 @@ from msgspec import Struct
 from ullage.errors import Busy, CatalogError
 from ullage.system import files
 
-LOCK, PID = "daemon.lock", "ullage.pid"
+LOCK, PID, LOG = "daemon.lock", "ullage.pid", "ullage.log"
 _LENGTH = 256
+_BLOCK = 4096
+"""Bytes of the lock file: too many to be kept in the inode, where some filesystems need room to write them again."""
 _LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -34,9 +36,15 @@ class Running(Struct, frozen=True, kw_only=True):
 
 
 def prepare(state_dir: str) -> None:
-    """Nothing; the lock file is there, for on a full disk a daemon could not make it. Never raises."""
-    with suppress(OSError):
-        os.close(os.open(os.path.join(state_dir, LOCK), _LOCK_FLAGS, 0o600))
+    """Nothing; lock file (with room for who holds it) and log are there: a full disk has none. Never raises."""
+    for name in (LOCK, LOG):
+        with suppress(OSError):
+            fd = os.open(os.path.join(state_dir, name), _LOCK_FLAGS, 0o600)
+            try:
+                if name == LOCK and os.fstat(fd).st_size < _BLOCK:
+                    os.pwrite(fd, b" " * (_BLOCK - _LENGTH), _LENGTH)
+            finally:
+                os.close(fd)
 
 
 @contextmanager

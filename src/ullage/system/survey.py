@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from msgspec import Struct
@@ -15,9 +16,12 @@ from ullage.system import linux
 from ullage.system.linux import failure, where
 from ullage.system.walk import Descent
 
+_PASSED_OVER = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES})
 _NAMED = 5  # obstacles, and files open for writing, that are named
 _PACE = 256  # entries between two questions whether to stop
 _BLOCK = 512  # bytes in a block of st_blocks, on every Linux filesystem
+_LINKED = 2_000_000
+"""Inodes with several links that are told apart, in about 300 MB; of further ones every link counts for its share."""
 
 
 class Survey(Struct, frozen=True, kw_only=True):
@@ -25,9 +29,10 @@ class Survey(Struct, frozen=True, kw_only=True):
 
     ``size_bytes`` is what ``du`` says: every inode once, directories included. ``reclaimable_bytes`` and ``inodes``
     count only inodes all of whose links were met inside (extents shared by reflink are not told apart). ``entries`` are
-    all below the top. ``newest_mtime`` is of any entry, the top included; ``last_read_at`` the newest atime of a
-    regular file, None where there is none. ``obstacles`` are sentences: what forbids removal;
-    ``written`` are paths, as the disk spells them, of what is in ``write_open``. At most 5 of either.
+    all below the top. Beyond 2 million inodes with several links, further ones count for the share of their links that
+    were met, and none as reclaimable. ``newest_mtime`` is of any entry, the top included; ``last_read_at`` the newest
+    atime of a regular file, None where there is none. ``obstacles`` are sentences: what forbids removal; ``written``
+    are paths, as the disk spells them, of what is in ``write_open``. At most 5 of either.
     """
 
     size_bytes: int
@@ -45,17 +50,19 @@ def survey(
     *,
     write_open: frozenset[tuple[int, int]] = frozenset(),
     attributes: bool = False,
+    tolerant: bool = False,
     should_stop: Callable[[], bool] | None = None,
 ) -> Survey:
-    """What the directory ``fd`` holds, in constant descriptors; memory grows with hard-linked inodes alone.
+    """What the directory ``fd`` holds, in constant descriptors; memory grows with hard-linked inodes alone, bounded.
 
     ``attributes`` looks for immutable and append-only entries and for files that are mount points too; a mounted
     directory is always an obstacle and never entered. Raises Changed (a directory vanished or moved: a writer is at
-    work), Refused (no permission; names the entry), Interrupted, Unavailable.
+    work), Refused (no permission; names the entry), Interrupted, Unavailable. ``tolerant`` passes over what vanished
+    and what may not be looked at.
     """
     try:
         with Descent(fd) as descent:
-            tally = _Tally(descent, write_open, attributes, should_stop)
+            tally = _Tally(descent, write_open, attributes, tolerant, should_stop)
             for _ in tally.directories():
                 tally.look()
             return tally.result()
@@ -71,14 +78,17 @@ class _Tally:
         descent: Descent,
         write_open: frozenset[tuple[int, int]],
         attributes: bool,
+        tolerant: bool,
         should_stop: Callable[[], bool] | None,
     ) -> None:
         self._descent = descent
         self._device = descent.level.status.st_dev
         self._write_open = write_open
         self._attributes = attributes
+        self._tolerant = tolerant
         self._should_stop = should_stop
         self._links: dict[int, int] = {}
+        self._shares: Counter[int] = Counter()  # bytes of links beyond those told apart, by how many links there are
         self._size = self._reclaimable = self._inodes = 0
         self._entries = -1  # the top is not below itself
         self._newest_mtime = 0.0
@@ -89,7 +99,7 @@ class _Tally:
     def result(self) -> Survey:
         """The sums as they are now."""
         return Survey(
-            size_bytes=self._size,
+            size_bytes=self._size + sum(size // links for links, size in self._shares.items()),
             reclaimable_bytes=self._reclaimable,
             inodes=self._inodes,
             entries=self._entries,
@@ -128,6 +138,8 @@ class _Tally:
         try:
             self._descent.enter(name)
         except OSError as error:
+            if self._tolerant and error.errno in _PASSED_OVER:
+                return False
             if error.errno != errno.EXDEV:
                 raise self._failure(error, name) from error
             self._hinders(name, "is the root of another filesystem or subvolume; unmount or remove it first")
@@ -140,6 +152,8 @@ class _Tally:
         except FileNotFoundError:  # a writer's temporary file
             return
         except OSError as error:
+            if self._tolerant and error.errno in _PASSED_OVER:
+                return
             raise self._failure(error, entry.name) from error
         if status.st_nlink > 1:
             self._count_linked(status)
@@ -163,6 +177,9 @@ class _Tally:
         self._step(status)
         inode = status.st_dev << 64 | status.st_ino  # an int takes half the memory of a pair
         met = self._links.get(inode, 0) + 1
+        if met == 1 and len(self._links) >= _LINKED:
+            self._shares[status.st_nlink] += status.st_blocks * _BLOCK
+            return
         self._links[inode] = met
         if met == 1:
             self._size += status.st_blocks * _BLOCK

@@ -64,7 +64,8 @@ def rename_exclusive(src_fd: int, src: str, dst_fd: int, dst: str) -> None:
     """Renames, never over something. Not durable until both directories are synced.
 
     Where the filesystem cannot refuse by itself (NFS), a directory still moves: a plain rename of one fails over all
-    but an empty directory, and then nothing is lost. Raises NoRoom, Changed (source missing, target there), Refused.
+    but an empty directory, and then nothing is lost; and a file gets a second name, which is never put over something,
+    before it loses the first. Raises NoRoom, Changed (source missing, target there), Refused.
     """
     try:
         _rename(src_fd, component(src), dst_fd, component(dst))
@@ -83,11 +84,11 @@ def _rename(src_fd: int, src: str, dst_fd: int, dst: str) -> None:
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOSYS):
             raise
-        if not stat.S_ISDIR(os.stat(src, dir_fd=src_fd, follow_symlinks=False).st_mode):
-            raise Refused(
-                f"cannot rename {where(src_fd, src)}: this filesystem cannot rename without replacing"
-            ) from error
-        os.rename(src, dst, src_dir_fd=src_fd, dst_dir_fd=dst_fd)
+        if stat.S_ISDIR(os.stat(src, dir_fd=src_fd, follow_symlinks=False).st_mode):
+            os.rename(src, dst, src_dir_fd=src_fd, dst_dir_fd=dst_fd)
+        else:
+            os.link(src, dst, src_dir_fd=src_fd, dst_dir_fd=dst_fd, follow_symlinks=False)
+            os.unlink(src, dir_fd=src_fd)
 
 
 def remove_tree(
