@@ -103,5 +103,5 @@ def _all(place: Workplace) -> tuple[object, ...]:
     entries = {name: found for name, found in tree(place.path).items() if not name.startswith(state)}
     with closing(sqlite3.connect(f"file:{place.state}/catalog.db?mode=ro", uri=True)) as catalog:
         rows = [row for row in catalog.iterdump() if not row.startswith(('INSERT INTO "known"', 'INSERT INTO "meta"'))]
-        rows += catalog.execute("SELECT * FROM meta WHERE key NOT LIKE '%clock%'").fetchall()
+        rows += catalog.execute("SELECT * FROM meta WHERE key NOT LIKE '%clock%' AND key <> 'summed'").fetchall()
     return entries, rows
