@@ -216,5 +216,6 @@ def test_no_room_where_it_is_extracted(workshop: Workshop, loop_disk: LoopDisks)
 
 
 def children() -> list[int]:
-    """Our children, zombies too."""
-    return [int(pid) for pid in Path("/proc/thread-self/children").read_text().split()]
+    """Our children that are tars, zombies too; other tests may have left multiprocessing's own helper behind."""
+    found = [int(pid) for pid in Path("/proc/thread-self/children").read_text().split()]
+    return [pid for pid in found if Path(f"/proc/{pid}/comm").read_text() == "tar\n"]
