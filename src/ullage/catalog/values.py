@@ -19,7 +19,7 @@ class Registration(Struct, frozen=True, kw_only=True):
     at: float
 
 
-class Known(Struct, frozen=True, kw_only=True):
+class Known(Struct, frozen=True, kw_only=True, gc=False):
     """A backup as it was when last walked; while its signature is the same, so are the facts."""
 
     backup_id: str

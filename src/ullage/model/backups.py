@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from ullage.model.units import format_age
 from ullage.model.words import Action, CleanupLevel, Phase, Result, State, Strategy, Trigger
 
 
-class Backup(Struct, frozen=True, kw_only=True):
+class Backup(Struct, frozen=True, kw_only=True, gc=False):
     """What is known of one live backup. ``id`` is the directory's name as ``os.fsdecode`` gives it.
 
     ``state`` is None where ``.state`` is unknown, empty or unreadable, and ``fault`` says why. ``created_at`` has its
@@ -57,21 +58,44 @@ class Pin(Struct, frozen=True, kw_only=True):
     by: str = ""
 
 
-class Score(Struct, frozen=True, kw_only=True):
-    """Confidence 0..1 that a backup may go, boosted, and every term by name."""
+TERMS = ("base", "age", "confirmed", "large", "huge", "recently_read")
+"""What confidence is the sum of, held to 0..1 (SPEC.md 2)."""
+
+
+class Score(Struct, frozen=True, kw_only=True, gc=False):
+    """Confidence 0..1 that a backup may go, boosted, and its ``parts`` in the order of ``TERMS``."""
 
     confidence: float
     boosted: float
-    terms: dict[str, float]
+    boost: float
+    parts: tuple[float, ...]
+
+    @property
+    def terms(self) -> dict[str, float]:
+        """Every term by name."""
+        return dict(zip(TERMS, self.parts, strict=True))
+
+    @property
+    def shown(self) -> str:
+        """``0.80 + 0.20 = 1.00``, cut and not rounded: no "0.85 is under 0.85"."""
+        return f"{_cut(self.confidence)} + {self.boost:.2f} = {_cut(self.boosted)}"
 
 
-class Candidate(Struct, frozen=True, kw_only=True):
-    """A backup that may go, at its place in the order; ``reasons`` are sentences for a person."""
+class Candidate(Struct, frozen=True, kw_only=True, gc=False):
+    """A backup that may go, at its place in the order."""
 
     backup: Backup
     score: Score
     age_seconds: float
-    reasons: tuple[str, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it may go, for a person."""
+        return (f"state {self.backup.state}", f"confidence {self.score.shown}", f"age {format_age(self.age_seconds)}")
+
+
+def _cut(fraction: float) -> str:
+    return f"{int(fraction * 100 + 1e-6) / 100:.2f}"
 
 
 class Selection(Struct, frozen=True, kw_only=True):

@@ -14,17 +14,17 @@ DIGITS = 9
 
 def score(backup: Backup, settings: ConfidenceSettings, *, now: float) -> Score:
     """Confidence and boosted confidence, 0..1, with every term by name: 0.0 where it does not apply."""
-    terms = {
-        "base": 0.5,
-        "age": _age_term(backup.created_at, now),
-        "confirmed": 0.2 if backup.good else 0.0,
-        "large": -0.1 if backup.size_bytes > settings.large else 0.0,
-        "huge": -0.1 if backup.size_bytes > settings.huge else 0.0,
-        "recently_read": -0.2 if _recently_read(backup.last_read_at, now) else 0.0,
-    }
-    confidence = round(min(1.0, max(0.0, sum(terms.values()))), DIGITS)
+    parts = (
+        0.5,
+        _age_term(backup.created_at, now),
+        0.2 if backup.good else 0.0,
+        -0.1 if backup.size_bytes > settings.large else 0.0,
+        -0.1 if backup.size_bytes > settings.huge else 0.0,
+        -0.2 if _recently_read(backup.last_read_at, now) else 0.0,
+    )
+    confidence = round(min(1.0, max(0.0, sum(parts))), DIGITS)
     boosted = round(min(1.0, confidence + settings.pressure_boost), DIGITS)
-    return Score(confidence=confidence, boosted=boosted, terms=terms)
+    return Score(confidence=confidence, boosted=boosted, boost=settings.pressure_boost, parts=parts)
 
 
 def _age_term(created_at: int | None, now: float) -> float:

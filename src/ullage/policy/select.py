@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from msgspec import Struct
 
@@ -56,7 +57,7 @@ def select(
         if against:
             stays[backup.id] = against
         else:
-            candidates.append(_candidate(backup, scored, store.confidence, now))
+            candidates.append(_candidate(backup, scored, now))
     strategy = store.reclaim.strategy
     ranking = tuple(order(candidates, strategy))
     return Selection(level=level, strategy=strategy, limit=limit, candidates=ranking, stays=stays)
@@ -83,18 +84,16 @@ def _short_of(
     least = settings.emergency_minimum if bar.confidence is None else bar.confidence
     found = []
     if backup.state not in bar.states:
-        found.append(f"state {backup.state or 'unknown'} is not for {level}, which takes {', '.join(bar.states)}")
+        found.append(_not_for(backup.state, level))
     if scored.boosted < round(least, DIGITS):
-        found.append(f"confidence {_sum(scored, settings)} is under {least:.2f}")
+        found.append(f"confidence {scored.shown} is under {least:.2f}")
     if backup.created_at is not None and _age(backup, now) < bar.age:
         found.append(f"age {format_age(_age(backup, now))} is under {format_age(bar.age)}")
     return tuple(found)
 
 
-def _candidate(backup: Backup, scored: Score, settings: ConfidenceSettings, now: float) -> Candidate:
-    age = _age(backup, now)
-    reasons = (f"state {backup.state}", f"confidence {_sum(scored, settings)}", f"age {format_age(age)}")
-    return Candidate(backup=backup, score=scored, age_seconds=age, reasons=reasons)
+def _candidate(backup: Backup, scored: Score, now: float) -> Candidate:
+    return Candidate(backup=backup, score=scored, age_seconds=_age(backup, now))
 
 
 def _age(backup: Backup, now: float) -> float:
@@ -102,10 +101,6 @@ def _age(backup: Backup, now: float) -> float:
     return 0.0 if backup.created_at is None else max(0.0, now - backup.created_at)
 
 
-def _sum(scored: Score, settings: ConfidenceSettings) -> str:
-    return f"{_cut(scored.confidence)} + {settings.pressure_boost:.2f} = {_cut(scored.boosted)}"
-
-
-def _cut(fraction: float) -> str:
-    """Two decimals, cut and not rounded: no "0.85 is under 0.85"."""
-    return f"{int(fraction * 100 + 1e-6) / 100:.2f}"
+@cache
+def _not_for(state: State | None, level: CleanupLevel) -> str:
+    return f"state {state or 'unknown'} is not for {level}, which takes {', '.join(LEVELS[level].states)}"

@@ -80,10 +80,12 @@ class StateSource:
         """Every backup, with who uses it now, as far as that can be seen without touching its lock."""
         pinned = self.pins()
         uses = _Uses(self._roots)
-        return [
-            replace(backup, pinned=backup.id in pinned, busy=backup.busy or uses.of(backup.id, sign))
-            for backup, sign in self._looked_at()
-        ]
+        found = []
+        for backup, sign in self._looked_at():
+            busy = backup.busy or uses.of(backup.id, sign)
+            held = busy is not None or backup.id in pinned
+            found.append(replace(backup, pinned=backup.id in pinned, busy=busy) if held else backup)
+        return found
 
     def facts(self) -> list[Backup]:
         """Every backup, without its pin and who uses it: quicker by tens of milliseconds, and enough to count."""
@@ -201,7 +203,7 @@ class StateSource:
         sign = signature(self._roots.backup_fd, name, before)
         if sign is None:
             return None
-        backup = None if known is None else replace(_DECODE(known.facts), id=name)
+        backup = None if known is None else _remembered(known)
         good = known is not None and backup is not None and sign == before and self._still_good(known, backup, sign)
         if good and backup is not None and not (again or self._unsteady(backup)):
             return None, backup, sign
@@ -210,7 +212,7 @@ class StateSource:
             return None
         if good and found == backup:
             return None, found, sign
-        facts = _ENCODE(replace(found, id=""))  # a name need not be UTF-8, and stands beside
+        facts = _ENCODE(found if name.isascii() else replace(found, id=""))  # a name need not be UTF-8
         fresh = Known(backup_id=name, signature=sign.encoded(), facts=facts, walked_at=self._clock.now())
         return (None if found.busy else fresh), found, sign
 
@@ -399,6 +401,11 @@ def _lock_file(fd: int) -> int:
         os.close(lock_fd)
         raise Busy("is locked by another process (flock on its .lock)") from error
     return lock_fd
+
+
+def _remembered(known: Known) -> Backup:
+    backup = _DECODE(known.facts)
+    return backup if backup.id else replace(backup, id=known.backup_id)
 
 
 _ENCODE = msgspec.json.Encoder().encode
