@@ -60,6 +60,22 @@ def signature(root_fd: int, name: str, known: Signature | None) -> Signature | N
     return Signature(tuple(parts)) if parts[3] else None
 
 
+def unmoved(root_fd: int, name: str, before: Signature) -> bool:
+    """Whether the backup has this signature still; quicker than making another to compare."""
+    parts = before.parts
+    try:
+        top = os.stat(name, dir_fd=root_fd, follow_symlinks=False)
+        if (top.st_ino & _POSITIVE, top.st_mtime_ns, top.st_ctime_ns) != parts[:3]:
+            return False
+        for index in _ALL:
+            at = 3 + _EACH * index
+            if parts[at] and _of(root_fd, name, OWN[index]) != parts[at : at + _EACH]:
+                return False
+    except OSError:
+        return False
+    return True
+
+
 def _of(root_fd: int, name: str, own: str) -> tuple[int, int, int]:
     try:
         one = os.stat(f"{name}/{own}", dir_fd=root_fd, follow_symlinks=False)

@@ -25,7 +25,7 @@ from ullage.model.words import LIVE_STATES, State
 from ullage.sources import archived, pins
 from ullage.sources.capacity import Total
 from ullage.sources.roots import Roots
-from ullage.sources.signature import Signature, decoded, signature
+from ullage.sources.signature import Signature, decoded, signature, unmoved
 from ullage.system import files, locks, processes, tree
 
 if TYPE_CHECKING:
@@ -200,7 +200,8 @@ class StateSource:
     def _seen(self, name: str, known: Known | None, *, again: bool) -> tuple[Known | None, Backup, Signature] | None:
         """(what to remember, the backup, its signature); the first is None where the memory still holds."""
         before = None if known is None else decoded(known.signature)
-        sign = signature(self._roots.backup_fd, name, before)
+        root = self._roots.backup_fd
+        sign = before if before and unmoved(root, name, before) else signature(root, name, before)
         if sign is None:
             return None
         backup = None if known is None else _remembered(known)
