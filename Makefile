@@ -15,7 +15,8 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes --no-header
 
 # What the tests use besides Python; each test that misses one is skipped and says so.
-TEST_PACKAGES := xfsprogs btrfs-progs e2fsprogs acl attr zstd strace openssl util-linux mount tar
+TEST_PACKAGES := xfsprogs btrfs-progs e2fsprogs acl attr zstd strace openssl util-linux mount tar \
+	fuse3 libfuse3-3 libfaketime quota systemd
 
 # Whether this user can mount loop devices. Where not, the tests that need it are skipped and their lines stay unrun.
 CAN_MOUNT := [ "$$(id -u)" = 0 ] && losetup --find >/dev/null 2>&1
