@@ -70,13 +70,17 @@ class Journal(Database):
 
     def unsettled(self, store: str) -> list[Operation]:
         """What was begun and never settled, oldest first: the work of recovery."""
-        return self._operations("WHERE store = ? AND phase <> 'settled' ORDER BY id", (store,))
+        return self._operations("WHERE store = ? AND phase <> 'settled' AND phase <> 'trashed' ORDER BY id", (store,))
+
+    def trashed(self, store: str) -> list[Operation]:
+        """What waits in the trash, oldest first."""
+        return self._operations("WHERE store = ? AND phase <> 'settled' AND phase = 'trashed' ORDER BY id", (store,))
 
     def latest(self, store: str, backup_id: str, since: float) -> list[Operation]:
         """Of one backup: what is under way, and what was done and ended at ``since`` or later; newest first."""
         return self._operations(
-            "WHERE store = ? AND backup_id = ? AND (phase <> 'settled' OR (result = ? AND at + duration_seconds >= ?))"
-            " ORDER BY id DESC",
+            "WHERE store = ? AND backup_id = ? AND ((phase <> 'settled' AND phase <> 'trashed')"
+            " OR (result = ? AND at + duration_seconds >= ?)) ORDER BY id DESC",
             (store, os.fsencode(backup_id), Result.DONE, since),
         )
 

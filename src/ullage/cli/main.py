@@ -29,6 +29,8 @@ COMMANDS = {
     "archive": "one",
     "restore": "one",
     "delete": "one",
+    "undo": "trash",
+    "trash": "trash",
     "pin": "pins",
     "unpin": "pins",
     "history": "history",
