@@ -17,13 +17,19 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Self, TypeVar
 
+import msgspec
+
 from ullage.catalog import room
 from ullage.catalog.schema import migrate, roll_back
 from ullage.errors import CatalogError
 from ullage.model.units import printable
 
 T = TypeVar("T")
+D = TypeVar("D")
+R = TypeVar("R")
 Row = tuple[Any, ...]
+
+_Fault = sqlite3.Error | OSError | UnicodeDecodeError
 
 BUSY_SECONDS = 10.0
 _PRAGMAS = (
@@ -152,12 +158,20 @@ class Database:
         """Every row of one query. Raises CatalogError."""
         return self._run(lambda connection: connection.execute(sql, tuple(values)).fetchall())
 
+    def _rows(self, make: Callable[[Row], T], sql: str, values: Sequence[object] = ()) -> list[T]:
+        """What ``make`` makes of every row of one query; one that makes no sense is corruption. Raises CatalogError."""
+
+        def made(rows: list[Row]) -> list[T]:
+            return [make(row) for row in rows]
+
+        return self._run(lambda connection: sensible(made, connection.execute(sql, tuple(values)).fetchall()))
+
     def _run(self, act: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock:
             for mend in (self._mend, self._mend, None):  # twice: once for the room, once for the corruption
                 try:
                     return act(self._connected())
-                except (sqlite3.Error, OSError) as error:
+                except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
                     if mend is None or not mend(error):
                         raise self._explained(error) from error
         raise AssertionError("the last turn returns or raises")
@@ -180,7 +194,7 @@ class Database:
             self._connection, self._opened = connection, _inode(self._path)
         return self._connection
 
-    def _mend(self, error: sqlite3.Error | OSError) -> bool:
+    def _mend(self, error: _Fault) -> bool:
         """Whether something was done after which it is worth trying again."""
         code = _code(error)
         if code in _CORRUPT:
@@ -215,12 +229,25 @@ class Database:
                 os.rename(f"{self._path}{suffix}", f"{aside}{suffix}")
         return aside
 
-    def _explained(self, error: sqlite3.Error | OSError) -> CatalogError:
+    def _explained(self, error: _Fault) -> CatalogError:
         advice = _ADVICE.get(_code(error), "look at the directory's owner, mode and filesystem")
-        return CatalogError(f"cannot use the catalog {printable(str(self._path))}: {error}; {advice}")
+        return CatalogError(f"cannot use the catalog {printable(str(self._path))}: {printable(str(error))}; {advice}")
 
 
-def _code(error: sqlite3.Error | OSError) -> int:
+def sensible(make: Callable[[D], R], data: D) -> R:
+    """What ``make`` makes of what was read. Raises what SQLite raises for a corrupt file where that makes no sense."""
+    try:
+        return make(data)
+    except (ValueError, TypeError, msgspec.MsgspecError) as error:
+        corrupt = sqlite3.DatabaseError(f"a row makes no sense: {error}")
+        corrupt.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise corrupt from error
+
+
+def _code(error: _Fault) -> int:
+    """SQLite's number. Text that is not UTF-8, of ours or in its own words, is corruption that Python met first."""
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith("Could not decode to UTF-8"):
+        return sqlite3.SQLITE_CORRUPT
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF  # without the extension
 
