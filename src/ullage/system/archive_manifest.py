@@ -29,7 +29,7 @@ from ullage.system.tree import open_directory
 from ullage.system.walk import Descent
 
 _WIDTH = 256
-"""Bytes of a line's hash: sums of short ones could be forged (a generalised birthday attack), those of 2048 bits not."""
+"""Bytes of a line's hash: sums of short ones could be forged (a generalised birthday attack), of 2048 bits not."""
 _PACE = 256  # entries between two questions whether to stop
 _CACHE_KIB = 4096  # of hard-linked files in memory; further ones go to the directory for temporary files
 _LONGEST_PATH = 4095  # PATH_MAX less its NUL: tar writes longer paths, and cannot extract them
@@ -179,7 +179,7 @@ def _below(descent: Descent, top: bytes) -> Iterator[tuple[bytes, os.stat_result
     paths = [top]
     yield from _listed(descent, paths)
     while paths:
-        name = descent.level.pending.pop()
+        name = descent.level.next()
         if name is not None:
             descent.enter(name)
             paths.append(_path(paths, name))
@@ -194,14 +194,9 @@ def _below(descent: Descent, top: bytes) -> Iterator[tuple[bytes, os.stat_result
 def _listed(descent: Descent, paths: list[bytes]) -> Iterator[tuple[bytes, os.stat_result, bytes]]:
     """What is in the directory but its directories, which are noted."""
     level = descent.level
-    with os.scandir(level.fd) as entries:
-        for entry in entries:
-            path = _path(paths, entry.name)
-            if entry.is_dir(follow_symlinks=False):
-                level.pending.push(entry.name)
-                continue
-            status = entry.stat(follow_symlinks=False)
-            yield path, status, _target(level.fd, entry.name, status)
+    for entry in level.files():
+        status = entry.stat(follow_symlinks=False)
+        yield _path(paths, entry.name), status, _target(level.fd, entry.name, status)
 
 
 def _target(dir_fd: int, name: str, status: os.stat_result) -> bytes:

@@ -42,6 +42,7 @@ _COMPRESSION: dict[int, int] = {
     zstd.CompressionParameter.compression_level: 3,
     zstd.CompressionParameter.checksum_flag: 1,
     zstd.CompressionParameter.nb_workers: 2,
+    zstd.CompressionParameter.job_size: 1 << 20,  # as small, and a fifth of the memory
 }
 # Names only by what is given after "--": neither option, pattern nor escape (--no-unquote: a backslash is a backslash).
 # Owners as numbers: no look-up that could hang. Sorted: then it is known which name of a hard-linked file comes first.
