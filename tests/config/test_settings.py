@@ -39,6 +39,7 @@ GOOD: list[tuple[str, str, object]] = [
     ("reclaim.emergency_limit", "7", 7),
     ("reclaim.keep_last", "0", 0),
     ("reclaim.settle", '"2 min"', 120.0),
+    ("reclaim.grace", '"2 h"', 7200.0),
     ("confidence.large", '"1 GB"', 10**9),
     ("confidence.huge", '"2TiB"', 2 << 40),
     ("confidence.pressure_boost", "0", 0.0),

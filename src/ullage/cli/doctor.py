@@ -51,7 +51,8 @@ def _general(app: Any) -> Iterator[Finding]:
     from ullage.config.roots import check_paths
 
     yield from (("fault", fault) for fault in check_paths(app.settings, os.environ))
-    yield from (("warning", line) for line in [*contradictions(app.settings), *warnings(app.settings)])
+    settings = app.settings
+    yield from (("warning", line) for line in [*contradictions(settings), *warnings(settings)])
     clock = app.clock_fault()
     yield ("fault", f"{clock} (ullage clock accept)") if clock else ("ok", "the clock is believed")
     if app.catalog.recovered_from:
@@ -71,6 +72,8 @@ def _store(app: Any, site: Any, seconds: float) -> Iterator[Finding]:
     if reading.fault is not None:
         return
     try:
+        if text := app.out_of_reach(site):
+            yield "warning", text
         with site.open() as opened:
             yield from _contents(app, site, opened)
             yield from _archives(app, opened, time.monotonic() + seconds)
