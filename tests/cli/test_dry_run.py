@@ -33,6 +33,7 @@ CHANGING = {
     "init": 0,
     "init --reregister --store main": 0,
     "clock accept": 0,
+    "resume": 0,
     "start": 0,
     "stop": 0,
     "restart": 0,

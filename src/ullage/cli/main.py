@@ -39,6 +39,7 @@ COMMANDS = {
     "doctor": "doctor",
     "alert": "alert",
     "clock": "clock",
+    "resume": "resume",
     "config": "config",
     "demo": "demo",
 }

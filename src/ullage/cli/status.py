@@ -10,6 +10,7 @@ import click
 from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options
 from ullage.cli.output import level_text, out, percent, print_json
+from ullage.engine.caps import holds
 from ullage.errors import UllageError
 from ullage.model.settings import Watermarks
 from ullage.model.units import format_size, printable, rfc3339
@@ -62,6 +63,7 @@ def _store(app: Any, site: Any) -> dict[str, object]:
             "emergency": marks.emergency,
             "target_free": marks.target_free,
         },
+        "held": [shapes.hold(hold) for hold in holds(app.catalog, store, reading, now=app.clock.now())],
         "counts": _counts(site) if reading.fault is None else {},
         "recent": [
             {"at": rfc3339(one.at), "backup": one.backup, "archive": one.archive, "total": one.total}
@@ -94,6 +96,8 @@ def _print(document: dict[str, Any]) -> None:
         out(f"store {store['name']}: {level_text(store['level'])} ({store['reason']})")
         _print_gauge("backups", store["backup_root"], store["backup"])
         _print_gauge("archives", store["archive_root"], store["archive"])
+        for hold in store["held"]:
+            out(f"  held back   {hold['reason']} (lifted by: {hold['lifted_by']})")
         marks = store["watermarks"]
         out(
             f"  watermarks  warning {marks['warning']:g} %, critical {marks['critical']:g} %, "
