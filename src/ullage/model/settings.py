@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from ullage.errors import DeliveryError
 from ullage.model.units import MIB
 from ullage.model.words import EmergencyStrategy, Strategy
 
@@ -28,6 +29,16 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._value)
+
+
+class SecretOfService(Secret):
+    """A secret that systemd gives ullage.service alone, where we are not it: the daemon can use it, we cannot."""
+
+    __slots__ = ()
+
+    def reveal(self) -> str:
+        """Raises DeliveryError: it is kept, and the daemon delivers it."""
+        raise DeliveryError("its secret is a credential of ullage.service; the daemon delivers it when it runs")
 
 
 class Watermarks(Struct, frozen=True, kw_only=True):
