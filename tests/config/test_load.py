@@ -217,6 +217,8 @@ def test_the_defaults_contradict_nothing() -> None:
      ('confidence.huge = "1 MiB"', "exchange them"),
      ("confidence.emergency_minimum = 0.9", "take less"),
      ("reclaim.emergency_limit = 1", "take less"),
+     ("caps.cycle = 49", "stop at it"),
+     ("caps.hour = 49\ncaps.cycle = 9", "stop at it"),
      ('alerts.enabled = false\nalerts.email = "root"', "told nothing"),
      ('alerts.smtp_user = "u"', "without a password"),
      ('alerts.smtp_password = "p"\nalerts.smtp_host = "mail.example.org"', "unprotected")],

@@ -63,6 +63,17 @@ class ReclaimSettings(Struct, frozen=True, kw_only=True):
     grace: float = 3600.0
 
 
+class CapSettings(Struct, frozen=True, kw_only=True):
+    """What may go by itself in a cycle, an hour, a day: so many backups (0: any), so many percent of the bytes."""
+
+    cycle: int = 100
+    hour: int = 2000
+    day: int = 10_000
+    cycle_share: float = 50.0
+    hour_share: float = 100.0
+    day_share: float = 100.0
+
+
 class ConfidenceSettings(Struct, frozen=True, kw_only=True):
     """``large`` and ``huge`` in bytes; boost and minimum are fractions 0..1."""
 
@@ -121,6 +132,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     capacity: int | None = None
     watermarks: Watermarks = Watermarks()
     reclaim: ReclaimSettings = ReclaimSettings()
+    caps: CapSettings = CapSettings()
     confidence: ConfidenceSettings = ConfidenceSettings()
     archive: ArchiveSettings = ArchiveSettings()
     monitor: MonitorSettings = MonitorSettings()
