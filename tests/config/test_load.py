@@ -161,6 +161,18 @@ def test_a_line_is_found_however_the_key_is_written() -> None:
 def test_text_that_is_not_toml_is_told_with_line_and_column() -> None:
     assert faults_of(f"{STORE}x = = 1")[0].startswith(f"{FILE}:4:5: not TOML: ")
     assert faults_of(f"{STORE}capacity = '1 TB'\ncapacity = '2 TB'")[0].startswith(f"{FILE}:5:")
+    for lines, words in (
+        ("strategy = oldest", "text in quotes"),
+        ("strategy", "key = value"),
+        ("= 1", "key = value"),
+        ("capacity = 1 TB", "text in quotes"),
+        ("capacity = '1 TB'\ncapacity = '2 TB'", "twice"),
+        ("[stores.main]", "twice"),
+        ("capacity = '1 TB", "with the quote it begins with"),
+        ('capacity = "1 TB', "with the quote it begins with"),
+    ):
+        (fault,) = faults_of(f"{STORE}{lines}\n")
+        assert fault.startswith(f"{FILE}:") and words in fault.partition("not TOML")[2], fault
     assert "nested too deeply" in faults_of(f"x = {'[' * 5000}")[0]
     assert "not TOML: " in faults_of(f"x = {'9' * 5000}")[0]
 

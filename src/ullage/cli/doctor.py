@@ -50,10 +50,13 @@ def doctor(all_archives: bool) -> None:
 def _general(app: Any) -> Iterator[Finding]:
     from ullage.config.advice import contradictions, warnings
     from ullage.config.roots import check_paths
+    from ullage.system.processes import sees_all
 
     yield from (("fault", fault) for fault in check_paths(app.settings, os.environ))
     settings = app.settings
     yield from (("warning", line) for line in [*contradictions(settings), *warnings(settings)])
+    if not sees_all():
+        yield "warning", "what other users' processes have open for writing is not seen: that takes CAP_SYS_PTRACE"
     clock = app.clock_fault()
     yield ("fault", f"{clock} (ullage clock accept)") if clock else ("ok", "the clock is believed")
     if app.catalog.recovered_from:
