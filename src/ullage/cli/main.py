@@ -82,6 +82,8 @@ def main() -> None:
         code = _complain(str(error), error.exit_code)
     except BrokenPipeError:
         code = 1
+    except MemoryError:
+        code = _complain("out of memory; what was under way is settled at the next start", 1)
     except OSError as error:
         where = f" ({printable(os.fsdecode(error.filename))})" if error.filename else ""
         code = _complain(f"the system said: {error.strerror or error}{where}", 1)
