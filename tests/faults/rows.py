@@ -1,4 +1,4 @@
-"""faults.md as a table: each row in its own words, and the tests that show it; ``test_rows`` looks whether they exist."""
+"""faults.md as a table: each row in its own words, and the tests that show it; ``test_rows`` looks for them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ from ullage.catalog.catalog import Catalog
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 QUICK = '[defaults.monitor]\ninterval = "200 ms"\ncleanup_interval = "0 s"\ntimeout = "500 ms"\n'
-"""Settings of a daemon that looks and acts five times a second."""
+QUICK += "[defaults.reclaim]\ngrace = 0\n"
+"""Settings of a daemon that looks and acts five times a second, and of deletions that nobody may undo."""
 PRESSED = "[defaults.watermarks]\nwarning = 0.001\n"
 """Any use at all is a warning."""
 TOLD = '[defaults.alerts]\nwebhook = "http://127.0.0.1:9/"\n'

@@ -101,7 +101,11 @@ def test_a_filesystem_that_goes_in_mid_removal_stops_it_and_the_next_start_finis
 
 
 def _mount_again(disk: LoopDisk) -> None:
+    """As after a reboot: by a copy, for the old mount may live on in a namespace of somebody else."""
     disk.unmount()
+    copy = disk.image.with_suffix(".copy")
+    shutil.copy(disk.image, copy)
+    copy.replace(disk.image)
     subprocess.run(["e2fsck", "-fy", str(disk.image)], check=False, capture_output=True)
     disk.mount()
 

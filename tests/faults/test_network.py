@@ -92,7 +92,7 @@ def test_whoever_is_not_there_keeps_the_alert(tmp_path: Path, world: World, aler
 
 def test_a_webhook_that_hangs_holds_up_no_reclaim_of_the_daemon(tmp_path: Path, world: World) -> None:
     with raw_server(lambda caller: time.sleep(30)) as (port, _):
-        command = _told_by(tmp_path, world, f'webhook = "http://127.0.0.1:{port}/"\n[defaults.reclaim]\nkeep_last = 1')
+        command = _told_by(tmp_path, world, f'webhook = "http://127.0.0.1:{port}/"')
         with daemon(command):
             wait_for(lambda: world.live() == [NEWEST], 10)
             late = world.backup("db-20251231", State.CLEANABLE, age=61, mib=0.1)  # while the delivery hangs
