@@ -123,7 +123,7 @@ class Reclaimer(Protocol):
         """
         ...
 
-    def unstage(self, backup_id: str, token: str, handle: str) -> bool:
+    def unstage(self, backup_id: str, token: str) -> bool:
         """Back from the trash to its place; False where it is not there. Raises Changed where the place is taken."""
         ...
 

@@ -181,7 +181,7 @@ class Executor:
 def undo(opened: OpenStore, catalog: Catalog, op: Operation) -> bool:
     """Whether the backup had to be brought back; before ``PURGING``, what an operation has done is taken back."""
     reclaimer = opened.reclaimer
-    back = reclaimer.unstage(op.backup_id, op.token, op.handle)
+    back = reclaimer.unstage(op.backup_id, op.token)
     if op.action is Action.ARCHIVE:
         reclaimer.discard_part(op.token)
         if op.path and op.digest and reclaimer.discard_archive(op.path, op.digest):
