@@ -10,14 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.conftest import LoopDisks
 from tests.engine.acts import CHOSEN, HOLDER, Case, do
 from tests.engine.moments import between, pin
-from tests.engine.world import World, fingerprint
+from tests.engine.world import DAY, World, fingerprint
 from tests.loops import run
 from ullage.engine.cycle import Act
-from ullage.errors import NoRoom, Unavailable
+from ullage.errors import NoRoom, Refused, Unavailable
 from ullage.model.backups import Operation
 from ullage.model.words import Action, Level, Result, State, Trigger
 from ullage.sources.reclaimer import TreeReclaimer
@@ -279,6 +280,31 @@ def test_where_there_is_no_room_for_a_state_the_ballast_makes_it(ground: Path, m
         _without_room(monkeypatch, case.world, files, name, ballast=True)
     op = do(case.world, Action.TRANSITION)
     assert (op.result, case.world.state_of(CHOSEN)) == (Result.DONE, "CLEANABLE")
+
+
+def test_a_clean_up_by_hand_is_refused_as_a_whole_while_the_clock_is_not_believed(ground: Path) -> None:
+    case = Case(ground, Action.TRANSITION)
+    case.world.press(97)
+    with case.world.app() as app:
+        mark = app.clock.mark()
+        app.catalog.set_clock_mark(replace(mark, wall=mark.wall - 10 * DAY))
+        with pytest.raises(Refused, match="ullage clock accept"):
+            app.engine.emergency(app.sites["main"], Act())
+    assert case.world.state_of(CHOSEN) == "CONFIRMED", "not even promoted"
+
+
+@pytest.mark.parametrize("happens", ["another", "none"])
+def test_an_archive_root_that_is_not_the_registered_one_makes_the_store_unavailable(ground: Path, happens: str) -> None:
+    case = Case(ground, Action.ARCHIVE)
+    case.world.press(97)
+    with case.world.app() as app:
+        identity = case.world.archives / ".ullage" / "identity"
+        identity.write_text(identity.read_text().replace('"id":"', '"id":"x'))
+        if happens == "none":
+            identity.unlink()
+        record = app.engine.cycle(app.sites["main"], Act())
+    assert (record.level, record.actions) == (Level.UNAVAILABLE, ())
+    assert str(case.world.archives) in record.notes[0]
 
 
 @pytest.mark.root

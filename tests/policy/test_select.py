@@ -18,6 +18,7 @@ from ullage.model.settings import ConfidenceSettings, StoreSettings
 from ullage.model.units import DAY, MIB
 from ullage.model.words import LIVE_STATES, CleanupLevel, State, Strategy
 from ullage.policy.protect import floors
+from ullage.policy.rank import oldest_first
 from ullage.policy.select import recheck, select
 
 STORE = store(keep_last=0)
@@ -265,3 +266,21 @@ def test_ten_thousand_backups_are_selected_in_a_blink() -> None:
     began = time.process_time()
     select(many, CleanupLevel.GENTLE, 5, store(), now=NOW)
     assert time.process_time() - began < 1.0  # 0.07 s when nothing else runs
+
+
+def test_floors_that_are_known_already_are_those_that_count() -> None:
+    one, other = backup("db-20260101"), backup("db-20260102")
+    selection = select([one, other], CleanupLevel.MODERATE, 3, store(), now=NOW, kept={one.id: "it is held"})
+    assert (ids(selection), selection.stays) == ([other.id], {one.id: ("it is held",)})
+
+
+def test_a_selection_says_for_what_and_how_it_was_made() -> None:
+    selection = select([], CleanupLevel.GENTLE, 3, store(strategy=Strategy.LARGEST_FIRST), now=NOW)
+    assert (selection.level, selection.strategy, selection.limit) == (CleanupLevel.GENTLE, Strategy.LARGEST_FIRST, 3)
+
+
+def test_what_has_no_known_age_comes_last() -> None:
+    unknown, old = backup("a", age=0.0), backup("b", age=90 * DAY)
+    assert sorted([replace(unknown, created_at=None), old, unknown], key=oldest_first) == [
+        *(old, unknown, replace(unknown, created_at=None))
+    ]
