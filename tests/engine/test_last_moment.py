@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from tests.conftest import LoopDisks
 from tests.engine.acts import CHOSEN, HOLDER, Case, do
 from tests.engine.moments import between, pin
+from tests.engine.order import Recorder, recorded
 from tests.engine.world import DAY, World, fingerprint
 from tests.loops import run
 from ullage.engine.cycle import Act
@@ -204,6 +205,16 @@ def test_an_archive_that_was_exchanged_for_another_is_not_restored(ground: Path)
     op = do(case.world, Action.RESTORE)
     assert (op.result, "is not what was written" in op.reason) == (Result.FAILED, True), op
     assert (CHOSEN in case.world.live(), case.world.leftovers()) == (False, [])
+
+
+def test_where_something_stands_already_nothing_is_even_extracted(ground: Path) -> None:
+    case = Case(ground, Action.RESTORE)
+    case.world.backup(CHOSEN, State.CREATED)
+    recorder = Recorder(str(ground))
+    op = do(case.world, Action.RESTORE, recorded(recorder))
+    assert (op.result, "is there already" in op.reason) == (Result.FAILED, True), op
+    assert [event for event in recorder.events if event.what == "mkdir"] == []
+    assert case.world.state_of(CHOSEN) == "CREATED"
 
 
 def test_another_archive_of_that_name_is_not_the_one_that_was_to_go(ground: Path, monkeypatch: Patch) -> None:

@@ -82,14 +82,14 @@ COPIES = (
         "system/linux.py",
         "_RENAME_NOREPLACE = 1\n",
         "_RENAME_NOREPLACE = 0\n",
-        ("system/test_tree.py::test_a_rename_never_replaces",),
+        ("system/test_tree.py::test_a_rename_does_not_even_replace_an_empty_directory",),
     ),
     Guard(
         "a restore overwrites nothing",
         RECLAIMER,
         "            if _exists(fd, name):\n                raise Refused(",
         "            if False:\n                raise Refused(",
-        ("cli/test_transitions.py::test_a_backup_is_restored_elsewhere_and_overwrites_nothing",),
+        ("engine/test_last_moment.py::test_where_something_stands_already_nothing_is_even_extracted",),
     ),
     Guard(
         "an entry that leads out of an archive is refused",
