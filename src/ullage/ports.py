@@ -180,6 +180,34 @@ class Reclaimer(Protocol):
         ...
 
 
+class Trash(Protocol):
+    """Where what a person deleted waits; live backups come and go by the reclaimer's ``stage`` and ``unstage``."""
+
+    def label(self, op: Operation) -> None:
+        """Lay beside it, durably, what it is and who deleted it: the catalog may be lost."""
+        ...
+
+    def unlabel(self, token: str) -> None:
+        """Take the label off, durably: what goes for good from now on must not be brought back by it."""
+        ...
+
+    def labelled(self) -> list[Operation]:
+        """What stands in the trash under a label, as the label tells it."""
+        ...
+
+    def stage_archive(self, path: str, token: str, handle: str) -> None:
+        """The archive in the trash, durably. Raises Changed where it is another file by now."""
+        ...
+
+    def unstage_archive(self, path: str, token: str) -> bool:
+        """Back in its place; False where it is not in the trash. Raises Changed where the place is taken."""
+        ...
+
+    def purge_archive(self, token: str, handle: str) -> None:
+        """Unlink it; gone already is fine. Raises Changed where it is another file."""
+        ...
+
+
 class OpenStore(Protocol):
     """A store whose identity was verified, and whose roots are held open meanwhile."""
 
@@ -193,6 +221,9 @@ class OpenStore(Protocol):
 
     @property
     def reclaimer(self) -> Reclaimer: ...
+
+    @property
+    def trash(self) -> Trash: ...
 
     def turn(self, wait: float) -> AbstractContextManager[None]:
         """The filesystem to ourselves, for one backup: another store on it must not go for the same pressure.
@@ -240,6 +271,8 @@ class Journal(Protocol):
     def record(self, op: Operation) -> Operation: ...
 
     def unsettled(self, store: str) -> list[Operation]: ...
+
+    def trashed(self, store: str) -> list[Operation]: ...
 
     def latest(self, store: str, backup_id: str, since: float) -> list[Operation]: ...
 

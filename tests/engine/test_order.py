@@ -33,11 +33,11 @@ def events(tmp_path: Path, act: Action) -> list[Event]:
     if act not in EVENTS:
         recorder = Recorder(str(tmp_path))
         assert do(Case(tmp_path, act).world, act, recorded(recorder)).result is Result.DONE
-        EVENTS[act] = _of_act(recorder)
+        EVENTS[act] = of_act(recorder)
     return EVENTS[act]
 
 
-def _of_act(recorder: Recorder) -> list[Event]:
+def of_act(recorder: Recorder) -> list[Event]:
     return [event for event in recorder.events if event.path != LOCK_NOTE and not event.path.startswith("state/")]
 
 
@@ -50,10 +50,10 @@ def _refused(path: Path, act: Action, monkeypatch: pytest.MonkeyPatch) -> list[E
     monkeypatch.setattr(TreeReclaimer, "_refuse_pin", pinned)
     recorder = Recorder(str(path))
     assert do(Case(path, act).world, act, recorded(recorder)).result is Result.FAILED
-    return _of_act(recorder)
+    return of_act(recorder)
 
 
-def _at(events: list[Event], what: str, path: str = "", target: str = "") -> int:
+def at(events: list[Event], what: str, path: str = "", target: str = "") -> int:
     """Where the one such event is; paths by their beginning."""
     (found,) = [
         number
@@ -63,8 +63,8 @@ def _at(events: list[Event], what: str, path: str = "", target: str = "") -> int
     return found
 
 
-def _phase(events: list[Event], phase: str) -> int:
-    return _at(events, "phase", phase)
+def phase(events: list[Event], phase: str) -> int:
+    return at(events, "phase", phase)
 
 
 def _synced(events: list[Event], directory: str) -> bool:
@@ -77,11 +77,11 @@ def _synced(events: list[Event], directory: str) -> bool:
     return False
 
 
-def _assert_durable(events: list[Event]) -> None:
+def assert_durable(events: list[Event]) -> None:
     """Each change of names is durable before the journal goes on, but for the removal, which is as a whole."""
     for number, event in enumerate(events):
         rest = events[number + 1 :]
-        upto = next((at for at, later in enumerate(rest) if later.what == "phase"), len(rest))
+        upto = next((end for end, later in enumerate(rest) if later.what == "phase"), len(rest))
         for directory in event.parents:
             assert _synced(rest[:upto], directory), f"{directory} is not synced after {event}"
 
@@ -94,7 +94,7 @@ def test_nothing_is_changed_before_the_intent_is_in_the_journal(events: list[Eve
 
 @pytest.mark.parametrize("act", ACTS)
 def test_every_change_of_names_is_durable_before_the_journal_goes_on(events: list[Event]) -> None:
-    _assert_durable(events)
+    assert_durable(events)
 
 
 @pytest.mark.parametrize("act", ACTS)
@@ -114,14 +114,14 @@ def test_a_file_is_on_the_disk_before_it_gets_its_name(events: list[Event]) -> N
 
 @pytest.mark.parametrize("act", [Action.DELETE, Action.ARCHIVE])
 def test_nothing_of_a_backup_goes_before_the_journal_says_that_it_does(events: list[Event]) -> None:
-    moved, purging = _at(events, "rename", BACKUP, TRASH), _phase(events, "PURGING")
+    moved, purging = at(events, "rename", BACKUP, TRASH), phase(events, "PURGING")
     gone = [number for number, event in enumerate(events) if event.what in ("unlink", "rmdir")]
     assert moved < purging < min(gone)
 
 
 @pytest.mark.parametrize("act", [Action.DELETE, Action.ARCHIVE])
 def test_the_state_goes_first_and_durably_before_the_rest(events: list[Event]) -> None:
-    removal = [e for e in events[_phase(events, "PURGING") + 1 :] if e.what in ("unlink", "rmdir", "fsync")]
+    removal = [e for e in events[phase(events, "PURGING") + 1 :] if e.what in ("unlink", "rmdir", "fsync")]
     first, then = removal[:2]
     assert (first.what, os.path.basename(first.path)) == ("unlink", ".state")
     assert (then.what, then.path) == ("fsync", os.path.dirname(first.path))
@@ -138,24 +138,24 @@ def test_an_archive_is_written_read_back_recorded_and_in_its_place_before_its_ba
 
     monkeypatch.setattr(archives, "verify_archive", noted)
     do(Case(tmp_path, Action.ARCHIVE).world, Action.ARCHIVE, recorded(recorder))
-    events = _of_act(recorder)
+    events = of_act(recorder)
     part = "archives/.ullage/parts/"
     order = [
-        _phase(events, "INTENT"),
-        _at(events, "fsync", part),
-        _at(events, "verified"),
-        _phase(events, "ARCHIVED"),
-        _at(events, "rename", part, "archives/2"),
-        _at(events, "rename", BACKUP, TRASH),
-        _phase(events, "PURGING"),
+        phase(events, "INTENT"),
+        at(events, "fsync", part),
+        at(events, "verified"),
+        phase(events, "ARCHIVED"),
+        at(events, "rename", part, "archives/2"),
+        at(events, "rename", BACKUP, TRASH),
+        phase(events, "PURGING"),
     ]
     assert order == sorted(order)
-    _assert_durable(events[: _at(events, "rename", BACKUP, TRASH)])
+    assert_durable(events[: at(events, "rename", BACKUP, TRASH)])
 
 
 @pytest.mark.parametrize("act", [Action.ARCHIVE])
 def test_a_new_year_is_durable_before_the_backup_of_its_archive_moves(events: list[Event]) -> None:
-    before = events[_at(events, "rename", "archives/", "archives/2") : _at(events, "rename", BACKUP, TRASH)]
+    before = events[at(events, "rename", "archives/", "archives/2") : at(events, "rename", BACKUP, TRASH)]
     synced = {event.path for event in before if event.what == "fsync"}
     month = os.path.dirname(before[0].target)
     assert {month, os.path.dirname(month), "archives"} <= synced
@@ -163,7 +163,7 @@ def test_a_new_year_is_durable_before_the_backup_of_its_archive_moves(events: li
 
 @pytest.mark.parametrize("act", [Action.RESTORE])
 def test_what_is_restored_is_durable_and_recorded_before_it_comes_to_its_place(events: list[Event]) -> None:
-    staged, placed = _phase(events, "STAGED"), _at(events, "rename", PARTS, BACKUP)
+    staged, placed = phase(events, "STAGED"), at(events, "rename", PARTS, BACKUP)
     syncs = [number for number, event in enumerate(events) if event.what == "syncfs"]
     writes = [number for number, event in enumerate(events) if event.what == "write" and number < placed]
     assert max(writes) < max(syncs) < staged < placed
@@ -173,7 +173,7 @@ def test_what_is_taken_back_is_durable_before_the_journal_forgets_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = _refused(tmp_path, Action.DELETE, monkeypatch)
-    back, settled = _at(events, "rename", TRASH, BACKUP), _phase(events, "SETTLED")
+    back, settled = at(events, "rename", TRASH, BACKUP), phase(events, "SETTLED")
     assert {"backups", TRASH} <= {event.path for event in events[back:settled] if event.what == "fsync"}
 
 
@@ -181,8 +181,8 @@ def test_an_archive_that_is_given_up_is_gone_before_the_journal_forgets_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = _refused(tmp_path, Action.ARCHIVE, monkeypatch)
-    gone, settled = _at(events, "unlink", "archives/2"), _phase(events, "SETTLED")
-    back = _at(events, "rename", TRASH, BACKUP)
+    gone, settled = at(events, "unlink", "archives/2"), phase(events, "SETTLED")
+    back = at(events, "rename", TRASH, BACKUP)
     assert back < gone < settled
     assert _synced(events[gone:settled], os.path.dirname(events[gone].path))
 
@@ -207,9 +207,9 @@ def test_what_recovery_brings_back_is_durable_before_the_journal_forgets_it(
     recorder = Recorder(str(tmp_path))
     with recorded(recorder):
         case.assert_settled(killed=True)
-    events = _of_act(recorder)
-    _assert_durable(events[: _phase(events, "SETTLED") + 1])
-    assert _at(events, "rename", TRASH, BACKUP) < _phase(events, "SETTLED")
+    events = of_act(recorder)
+    assert_durable(events[: phase(events, "SETTLED") + 1])
+    assert at(events, "rename", TRASH, BACKUP) < phase(events, "SETTLED")
 
 
 def test_a_pin_is_durably_set_and_durably_taken_away(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_pin_is_durably_set_and_durably_taken_away(tmp_path: Path) -> None:
     with world.app() as app, app.sites["main"].open() as opened, recorded(recorder):
         assert opened.source.pin(Pin(backup_id=CHOSEN, at=1.0))
         assert opened.source.unpin(CHOSEN)
-    events = _of_act(recorder)
+    events = of_act(recorder)
     pin = "backups/.ullage/pins/"
     assert [event.what for event in events if event.path.startswith(pin[:-1])] == [
         *("write", "fsync", "rename", "fsync"),

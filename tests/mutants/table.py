@@ -10,9 +10,10 @@ from tests.mutants.nature import HANDLES, MOUNTS, WRITERS
 from tests.mutants.others import OTHERS
 from tests.mutants.space import SPACE
 from tests.mutants.tables import TABLES
+from tests.mutants.waiting import WAITING
 
 GUARDS = (
-    *DURABILITY,
+    *(*DURABILITY, *WAITING),
     *(*HANDLES, *AGAIN, *PINS, *FLOORS, *WRITERS, *MOUNTS),
     *(*IDENTITY, *TIME, *SPACE, *COPIES, *OTHERS, *TABLES),
 )

@@ -12,7 +12,7 @@ from tests.loops import run
 from ullage.errors import Changed
 from ullage.system.mounts import device_of, mounts_below, real_path
 
-STRANGE = "a b\tc\nd\\e#f" + os.fsdecode(b"\xff")
+STRANGE = "a b\tc\nd\\e#f\rg" + os.fsdecode(b"\xff")
 
 
 @pytest.mark.root

@@ -11,11 +11,13 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self, TypeVar
+
+import msgspec
 
 from ullage.catalog import room
 from ullage.catalog.schema import migrate, roll_back
@@ -23,7 +25,11 @@ from ullage.errors import CatalogError
 from ullage.model.units import printable
 
 T = TypeVar("T")
+D = TypeVar("D")
+R = TypeVar("R")
 Row = tuple[Any, ...]
+
+_Fault = sqlite3.Error | OSError | UnicodeDecodeError
 
 BUSY_SECONDS = 10.0
 _PRAGMAS = (
@@ -152,12 +158,20 @@ class Database:
         """Every row of one query. Raises CatalogError."""
         return self._run(lambda connection: connection.execute(sql, tuple(values)).fetchall())
 
+    def _rows(self, make: Callable[[Row], T], sql: str, values: Sequence[object] = ()) -> list[T]:
+        """What ``make`` makes of every row of one query; one that makes no sense is corruption. Raises CatalogError."""
+
+        def made(rows: list[Row]) -> list[T]:
+            return [make(row) for row in rows]
+
+        return self._run(lambda connection: sensible(made, connection.execute(sql, tuple(values)).fetchall()))
+
     def _run(self, act: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock:
             for mend in (self._mend, self._mend, None):  # twice: once for the room, once for the corruption
                 try:
                     return act(self._connected())
-                except (sqlite3.Error, OSError) as error:
+                except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
                     if mend is None or not mend(error):
                         raise self._explained(error) from error
         raise AssertionError("the last turn returns or raises")
@@ -180,7 +194,7 @@ class Database:
             self._connection, self._opened = connection, _inode(self._path)
         return self._connection
 
-    def _mend(self, error: sqlite3.Error | OSError) -> bool:
+    def _mend(self, error: _Fault) -> bool:
         """Whether something was done after which it is worth trying again."""
         code = _code(error)
         if code in _CORRUPT:
@@ -191,7 +205,10 @@ class Database:
         return full and self.give_up_reserve()
 
     def _set_aside(self) -> bool:
-        """Move a corrupt catalog away, unless somebody else has it open. Nothing is ever deleted on its word alone."""
+        """Move a corrupt catalog away, unless somebody else has it open. Nothing is ever deleted on its word alone.
+
+        One that is sound stays: SQLite says of a read that failed that the file is corrupt.
+        """
         try:
             fcntl.flock(self._presence, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -201,12 +218,24 @@ class Database:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
-            self.recovered_from = self._move_aside()
+            if not self._sound():
+                self.recovered_from = self._move_aside()
         except OSError as error:
             raise self._explained(error) from error
         finally:
             fcntl.flock(self._presence, fcntl.LOCK_SH)
         return True
+
+    def _sound(self) -> bool:
+        """Whether nothing is wrong with it, read anew. Raises OSError where the disk does not give it back."""
+        for path in (self._path, self._path.with_name(self._path.name + "-journal")):
+            with suppress(FileNotFoundError):
+                _read_through(path)
+        try:
+            with closing(_connect(self._path)) as connection:
+                return bool(connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
+        except sqlite3.Error:
+            return False
 
     def _move_aside(self) -> str:
         aside = f"{self._path}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
@@ -215,14 +244,33 @@ class Database:
                 os.rename(f"{self._path}{suffix}", f"{aside}{suffix}")
         return aside
 
-    def _explained(self, error: sqlite3.Error | OSError) -> CatalogError:
+    def _explained(self, error: _Fault) -> CatalogError:
         advice = _ADVICE.get(_code(error), "look at the directory's owner, mode and filesystem")
-        return CatalogError(f"cannot use the catalog {printable(str(self._path))}: {error}; {advice}")
+        return CatalogError(f"cannot use the catalog {printable(str(self._path))}: {printable(str(error))}; {advice}")
 
 
-def _code(error: sqlite3.Error | OSError) -> int:
+def sensible(make: Callable[[D], R], data: D) -> R:
+    """What ``make`` makes of what was read. Raises what SQLite raises for a corrupt file where that makes no sense."""
+    try:
+        return make(data)
+    except (ValueError, TypeError, msgspec.MsgspecError) as error:
+        corrupt = sqlite3.DatabaseError(f"a row makes no sense: {error}")
+        corrupt.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise corrupt from error
+
+
+def _code(error: _Fault) -> int:
+    """SQLite's number. Text that is not UTF-8, of ours or in its own words, is corruption that Python met first."""
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith("Could not decode to UTF-8"):
+        return sqlite3.SQLITE_CORRUPT
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF  # without the extension
+
+
+def _read_through(path: Path) -> None:
+    with path.open("rb", buffering=0) as file:
+        while file.read(1 << 20):
+            pass
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

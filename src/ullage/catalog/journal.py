@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from msgspec import convert
 from msgspec.structs import replace
 
-from ullage.catalog.database import Database, Row
+from ullage.catalog.database import Database, Row, sensible
 from ullage.errors import CatalogError
 from ullage.model.backups import Operation
 from ullage.model.units import printable
@@ -70,13 +70,17 @@ class Journal(Database):
 
     def unsettled(self, store: str) -> list[Operation]:
         """What was begun and never settled, oldest first: the work of recovery."""
-        return self._operations("WHERE store = ? AND phase <> 'settled' ORDER BY id", (store,))
+        return self._operations("WHERE store = ? AND phase <> 'settled' AND phase <> 'trashed' ORDER BY id", (store,))
+
+    def trashed(self, store: str) -> list[Operation]:
+        """What waits in the trash, oldest first."""
+        return self._operations("WHERE store = ? AND phase <> 'settled' AND phase = 'trashed' ORDER BY id", (store,))
 
     def latest(self, store: str, backup_id: str, since: float) -> list[Operation]:
         """Of one backup: what is under way, and what was done and ended at ``since`` or later; newest first."""
         return self._operations(
-            "WHERE store = ? AND backup_id = ? AND (phase <> 'settled' OR (result = ? AND at + duration_seconds >= ?))"
-            " ORDER BY id DESC",
+            "WHERE store = ? AND backup_id = ? AND ((phase <> 'settled' AND phase <> 'trashed')"
+            " OR (result = ? AND at + duration_seconds >= ?)) ORDER BY id DESC",
             (store, os.fsencode(backup_id), Result.DONE, since),
         )
 
@@ -98,7 +102,7 @@ class Journal(Database):
         return self._operations(f"{where} ORDER BY id DESC LIMIT ?", (*given.values(), -1 if limit is None else limit))
 
     def _operations(self, where: str, values: Sequence[object]) -> list[Operation]:
-        return [_operation(row) for row in self._read(f"SELECT {_COLUMNS} FROM operations {where}", values)]
+        return self._rows(_operation, f"SELECT {_COLUMNS} FROM operations {where}", values)
 
     def _insert(self, op: Operation) -> Operation:
         return self._write(lambda connection: _inserted(connection, op))
@@ -122,7 +126,7 @@ def _newest(connection: sqlite3.Connection, op: Operation) -> Operation | None:
         f"SELECT {_COLUMNS} FROM operations WHERE store = ? AND backup_id = ? ORDER BY id DESC LIMIT 1",
         (op.store, os.fsencode(op.backup_id)),
     ).fetchone()
-    return None if row is None else _operation(row)
+    return None if row is None else sensible(_operation, row)
 
 
 def _same(told: Operation, op: Operation) -> bool:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from sqlite3 import Connection
 
 from ullage.catalog import room
-from ullage.catalog.database import Database
+from ullage.catalog.database import Database, Row
 from ullage.catalog.values import Known
 from ullage.errors import CatalogError
 
@@ -18,9 +18,8 @@ class Knowledge(Database):
 
     def known(self, store: str) -> dict[str, Known]:
         """Every backup of the store as it was when last walked, by id."""
-        rows = self._read("SELECT backup_id, signature, facts, walked_at FROM known WHERE store = ?", (store,))
-        items = (Known(backup_id=os.fsdecode(i), signature=s, facts=f, walked_at=at) for i, s, f, at in rows)
-        return {item.backup_id: item for item in items}
+        where = "SELECT backup_id, signature, facts, walked_at FROM known WHERE store = ?"
+        return {item.backup_id: item for item in self._rows(_known, where, (store,))}
 
     def remember(self, store: str, changed: Iterable[Known], gone: Iterable[str]) -> None:
         """Keep what was walked and drop what is gone; where room is scarce it is left to the journal, silently."""
@@ -48,10 +47,17 @@ class Knowledge(Database):
 
     def archive_ids(self, store: str) -> dict[str, str]:
         """The backup of every archive that was made here, by the archive's path."""
-        rows = self._read("SELECT path, backup_id FROM archives WHERE store = ?", (store,))
-        return {os.fsdecode(path): os.fsdecode(backup_id) for path, backup_id in rows}
+        where = "SELECT path, backup_id FROM archives WHERE store = ?"
+        return dict(self._rows(lambda row: (os.fsdecode(row[0]), os.fsdecode(row[1])), where, (store,)))
 
     def forget_archive(self, store: str, path: str) -> None:
         """Drop what is known of an archive that is gone."""
         key = (store, os.fsencode(path))
         self._write(lambda db: db.execute("DELETE FROM archives WHERE store = ? AND path = ?", key))
+
+
+def _known(row: Row) -> Known:
+    backup_id, signature, facts, walked_at = row
+    if type(signature) is not bytes or type(facts) is not bytes or type(walked_at) is not float:
+        raise TypeError("what is known of a backup is of another type")
+    return Known(backup_id=os.fsdecode(backup_id), signature=signature, facts=facts, walked_at=walked_at)

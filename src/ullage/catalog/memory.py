@@ -74,8 +74,9 @@ class Memory(Database):
         self._set(store, "summed", summed)
 
     def _get(self, store: str, key: str, kind: type[T]) -> T | None:
-        rows = self._read("SELECT value FROM meta WHERE store = ? AND key = ?", (store, key))
-        return msgspec.json.decode(rows[0][0], type=kind) if rows else None
+        where = "SELECT value FROM meta WHERE store = ? AND key = ?"
+        rows = self._rows(lambda row: msgspec.json.decode(row[0], type=kind), where, (store, key))
+        return rows[0] if rows else None
 
     def _set(self, store: str, key: str, value: object) -> None:
         row = (store, key, msgspec.json.encode(value))

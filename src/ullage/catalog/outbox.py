@@ -6,16 +6,19 @@ import os
 from collections.abc import Sequence
 from sqlite3 import Connection
 
-from ullage.catalog.database import Database
+from msgspec import convert
+
+from ullage.catalog.database import Database, Row
 from ullage.catalog.values import OutboxItem
 from ullage.model.units import DAY
-from ullage.model.words import Level
 
 MOST_WAITING = 1000
 """Per channel; the oldest are given up for a newer one."""
 LONGEST_WAIT = 7 * DAY
 _KEPT = 30 * DAY
 """How long the record stays of what was delivered or given up."""
+_FIELDS = OutboxItem.__struct_fields__
+_BLOBS = frozenset({"title", "body", "error"})
 
 
 class Outbox(Database):
@@ -78,26 +81,12 @@ class Outbox(Database):
         return self._items("ORDER BY id DESC LIMIT ?", (limit,))
 
     def _items(self, where: str, values: Sequence[object]) -> list[OutboxItem]:
-        rows = self._read(
-            "SELECT id, store, level, channel, title, body, at, attempts, next_at, outcome, error FROM outbox " + where,
-            values,
-        )
-        return [
-            OutboxItem(
-                id=number,
-                store=store,
-                level=Level(level),
-                channel=channel,
-                title=os.fsdecode(title),
-                body=os.fsdecode(body),
-                at=at,
-                attempts=attempts,
-                next_at=next_at,
-                outcome=outcome,
-                error=os.fsdecode(error),
-            )
-            for number, store, level, channel, title, body, at, attempts, next_at, outcome, error in rows
-        ]
+        return self._rows(_item, f"SELECT {', '.join(_FIELDS)} FROM outbox {where}", values)
+
+
+def _item(row: Row) -> OutboxItem:
+    fields = zip(_FIELDS, row, strict=True)
+    return convert({name: os.fsdecode(value) if name in _BLOBS else value for name, value in fields}, OutboxItem)
 
 
 def _tidy(connection: Connection, channel: str, now: float) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sqlite3 import Connection
 
-from ullage.catalog.database import Database
+from msgspec import convert
+
+from ullage.catalog.database import Database, Row
 from ullage.catalog.values import Measured
 from ullage.model.units import DAY
 from ullage.model.words import Level
@@ -29,11 +31,13 @@ class Readings(Database):
 
     def recent(self, store: str, limit: int) -> list[Measured]:
         """The last ``limit`` checks in the order in which they were made, whatever the clock said."""
-        rows = self._read(
+        rows = self._rows(
+            _measured,
             "SELECT at, level, backup, archive, total FROM readings WHERE store = ? ORDER BY id DESC LIMIT ?",
             (store, limit),
         )
-        return [
-            Measured(at=at, level=Level(level), backup=backup, archive=archive, total=total)
-            for at, level, backup, archive, total in reversed(rows)
-        ]
+        return rows[::-1]
+
+
+def _measured(row: Row) -> Measured:
+    return convert(dict(zip(Measured.__struct_fields__, row, strict=True)), Measured)

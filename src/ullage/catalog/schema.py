@@ -83,6 +83,7 @@ MIGRATIONS = (
         PRIMARY KEY (store, key)
     ) WITHOUT ROWID
     """,
+    "ALTER TABLE operations ADD COLUMN predicted_inodes INTEGER NOT NULL DEFAULT 0",
 )
 
 

@@ -84,7 +84,8 @@ def _contents(app: Any, site: Any, opened: Any) -> Iterator[Finding]:
         if backup.fault is not None:
             yield "warning", f"{printable(backup.id)} is eligible for nothing: {backup.fault}"
     yield from (("warning", f"{printable(name)}: {why}") for name, why in opened.source.oddities())
-    known = {op.token for op in app.catalog.unsettled(site.settings.name)}
+    name = site.settings.name
+    known = {op.token for op in (*app.catalog.unsettled(name), *app.engine.trashed(site))}
     yield from _leftovers(opened, known)
     there = {backup.id for backup in backups} | {archive.backup_id for archive in opened.source.archives()}
     for backup_id in opened.source.pins().keys() - there:
@@ -94,10 +95,10 @@ def _contents(app: Any, site: Any, opened: Any) -> Iterator[Finding]:
 
 def _leftovers(opened: Any, known: set[str]) -> Iterator[Finding]:
     for place, name in opened.reclaimer.leftovers():
-        what = f"in {place}: {printable(name)} belongs to no operation"
-        if name.removesuffix(".part") in known:
+        what = f"in the {place}: {printable(name)} belongs to no operation"
+        if name.removesuffix(".part").removesuffix(".json") in known:
             continue
-        if place == "trash":
+        if place.startswith("trash"):
             yield "fault", f"{what}; look at it, then remove it by hand"
         else:
             yield "warning", f"{what} of this catalog; if it is ours, the next reclaim removes it"

@@ -9,6 +9,7 @@ from ullage.model.cycles import CycleRecord
 from ullage.model.readings import Reading, Space
 from ullage.model.settings import Watermarks
 from ullage.model.units import printable, rfc3339
+from ullage.model.words import Phase, Result
 from ullage.policy.assess import usage_of
 from ullage.policy.series import series_of
 
@@ -102,6 +103,7 @@ def action(op: Operation) -> Shape:
         "trigger": op.trigger.name,
         "forced": op.forced,
         "outcome": op.result or "interrupted",
+        "in_trash": op.phase is Phase.TRASHED and op.result is Result.DONE,
         "reclaimed_bytes": op.reclaimed_bytes,
         "reason": printable(op.reason),
     }
@@ -116,6 +118,19 @@ def transition(op: Operation) -> Shape:
         "predicted_bytes": op.predicted_bytes,
         "duration_seconds": op.duration_seconds,
         "path": printable(op.path) or None,
+    }
+
+
+def trashed(op: Operation, grace: float) -> Shape:
+    """One row of ``trash``; ``grace`` in seconds."""
+    return {
+        "store": printable(op.store),
+        "backup_id": printable(op.backup_id),
+        "state": op.from_state or "UNKNOWN",
+        "deleted_at": rfc3339(op.at),
+        "goes_at": rfc3339(op.at + grace),
+        "size_bytes": op.predicted_bytes,
+        "reason": printable(op.reason),
     }
 
 

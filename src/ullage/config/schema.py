@@ -98,6 +98,7 @@ SECTION_ROWS = (
     _row("reclaim.emergency_limit", whole(1), "Most that go in an aggressive emergency.", "EMERGENCY_CLEANUP_LIMIT"),
     _row("reclaim.keep_last", whole(0), "Newest good backups of each series that nothing may take."),
     _row("reclaim.settle", time(0), "How long a CREATED backup must have been left alone before it may be touched."),
+    _row("reclaim.grace", time(0), "How long what a person deletes waits in the trash; 0: it goes at once."),
     _row("confidence.large", size(0), "Backups larger than this are given up less gladly.", "LARGE_BACKUP_THRESHOLD"),
     _row("confidence.huge", size(0), "And those larger than this less gladly still.", "HUGE_BACKUP_THRESHOLD"),
     _row(

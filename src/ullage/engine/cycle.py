@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 
 from msgspec import Struct
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ullage.engine.believe import clock_fault
 from ullage.engine.reclaim import Reclaim
 from ullage.engine.recover import recover
+from ullage.engine.trash import Trash, due
 from ullage.errors import Refused, UllageError
 from ullage.model.backups import Operation, Selection
 from ullage.model.cycles import CycleRecord, QueuedAlert
@@ -57,6 +58,8 @@ class Engine:
         actions: list[Operation] = []
         if reclaim and reading.fault is None and not act.dry_run:
             notes = self._tend(site, act, pressure)
+            if disbelief is None:
+                actions += self._expired(site, act, faults)
         pressed = archive_pressed(reading, site.settings.watermarks)
         if reclaim and reading.fault is None and (pressed or pressure.level is not Level.OK):
             waiting = self._waiting(site.settings.name, reading)
@@ -65,8 +68,10 @@ class Engine:
                 alerts += () if act.dry_run else self._tell_clock(site.settings, pressure, disbelief)
             elif waiting is not None:
                 faults.append(waiting)
-            else:
-                actions = self._guarded(site, act, Trigger.DISK_SPACE, lambda r: self._respond(r, pressure), faults)
+            if disbelief is None and waiting is None:
+                actions += self._guarded(site, act, Trigger.DISK_SPACE, lambda r: self._respond(r, pressure), faults)
+            elif self._catalog.trashed(site.settings.name):  # a person chose what lies there: no age was needed for it
+                actions += self._guarded(site, act, Trigger.DISK_SPACE, lambda r: _empty_trash(r, pressure), faults)
         return self._record(site, pressure, actions, alerts, notes, faults)
 
     def emergency(self, site: Site, act: Act) -> CycleRecord:
@@ -78,7 +83,8 @@ class Engine:
 
         def clean(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
             goal = Goal.LOW if pressure.level is not Level.OK else None
-            return reclaim.clean(level, limit, goal, f"manual disk cleanup: {level}")
+            yield from _empty_trash(reclaim, pressure)
+            yield from reclaim.clean(level, limit, goal, f"manual disk cleanup: {level}")
 
         return self._command(site, act, Trigger.USER, clean)
 
@@ -101,15 +107,82 @@ class Engine:
     @contextmanager
     def working(self, site: Site, act: Act, trigger: Trigger, *, alone: bool = True) -> Iterator[Reclaim]:
         """A reclaim on the store: opened, and (``alone``) locked and recovered. Raises Unavailable, Busy."""
-        with site.open() as opened:
-            if act.dry_run or not alone:
+        if act.dry_run or not alone:
+            with site.open() as opened:
                 yield self._reclaim(opened, act, trigger)
-                return
-            with opened.lock(act.wait):
-                recovered = recover(opened, self._catalog, act.stop)
-                for op in recovered:
-                    act.done(site.settings.name, op)
-                yield self._reclaim(opened, act, trigger)
+            return
+        with self._alone(site, act) as opened:
+            yield self._reclaim(opened, act, trigger)
+
+    @contextmanager
+    def _alone(self, site: Site, act: Act) -> Iterator[OpenStore]:
+        """The store opened, locked and recovered. Raises Unavailable, Busy."""
+        with site.open() as opened, opened.lock(act.wait):
+            for op in recover(opened, self._catalog, act.stop):
+                act.done(site.settings.name, op)
+            yield opened
+
+    def trashed(self, site: Site) -> list[Operation]:
+        """What waits in the trash of a store, oldest first; of one that is not there, what is known of it."""
+        known = self._catalog.trashed(site.settings.name)
+        try:
+            with site.open() as opened:
+                tokens = {op.token for op in (*known, *self._catalog.unsettled(site.settings.name))}
+                known += [op for op in opened.trash.labelled() if op.token not in tokens]
+        except (UllageError, OSError):
+            return known
+        return sorted(known, key=lambda op: op.at)
+
+    def undo(self, site: Site, act: Act, tokens: Container[str]) -> CycleRecord:
+        """What was deleted under these tokens is brought back out of the trash."""
+
+        def bring_back(trash: Trash) -> Iterator[Operation]:
+            return (trash.bring_back(op) for op in trash.content if op.token in tokens)
+
+        return self._in_trash(site, act, tokens, bring_back)
+
+    def empty_trash(self, site: Site, act: Act, tokens: Container[str]) -> CycleRecord:
+        """What was deleted under these tokens goes for good."""
+
+        def empty(trash: Trash) -> Iterator[Operation]:
+            return trash.empty(lambda op: op.token in tokens, "the trash was emptied by hand")
+
+        return self._in_trash(site, act, tokens, empty)
+
+    def _in_trash(
+        self, site: Site, act: Act, tokens: Container[str], run: Callable[[Trash], Iterator[Operation]]
+    ) -> CycleRecord:
+        pressure = assess(site.read(), site.settings.watermarks)
+        actions = []
+        if act.dry_run:
+            planned = (replace(op, result=Result.PLANNED) for op in self.trashed(site) if op.token in tokens)
+            actions = list(self._told(site, act, planned))
+        else:
+            with self._alone(site, act) as opened:
+                actions = list(self._told(site, act, run(Trash(opened, self._catalog, self._clock, act.stop))))
+        return self._record(site, pressure, actions, ())
+
+    def _told(self, site: Site, act: Act, steps: Iterable[Operation]) -> Iterator[Operation]:
+        for op in steps:
+            act.done(site.settings.name, op)
+            yield op
+
+    def _expired(self, site: Site, act: Act, faults: list[str]) -> list[Operation]:
+        """What had waited in the trash for its time, and went."""
+        grace, now = site.settings.reclaim.grace, self._clock.now()
+        old = {op.token for op in self._catalog.trashed(site.settings.name) if due(op, grace, now)}
+        actions: list[Operation] = []
+        if not old:
+            return actions
+        try:
+            with self._alone(site, act) as opened:
+                trash = Trash(opened, self._catalog, self._clock, act.stop)
+                steps = trash.empty(lambda op: op.token in old, "its time in the trash was over")
+                for op in self._told(site, act, steps):
+                    actions.append(op)
+        except (UllageError, OSError) as error:
+            faults.append(str(error))
+        return actions
 
     def _waiting(self, store: str, reading: Reading) -> str | None:
         """Why the store is not reclaimed now although it is pressed: the last time it was of no use."""
@@ -209,11 +282,12 @@ class Engine:
         return actions
 
     def _respond(self, reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
-        """The table of SPEC.md 4 for the level that was read."""
+        """The table of SPEC.md 4 for the level that was read; what a person deleted already goes before all else."""
         store = reclaim.settings
         if pressure.level is Level.EMERGENCY:
             yield from self._emergency(reclaim, pressure)
         else:
+            yield from _empty_trash(reclaim, pressure)
             response = respond.response(pressure.level, store)
             if response is not None:
                 reason = _reason(pressure)
@@ -229,6 +303,7 @@ class Engine:
         reason = _reason(pressure, "emergency")
         if pressure.level is Level.EMERGENCY:
             reclaim.give_up_ballast()
+        yield from reclaim.empty_trash(reason)
         yield from reclaim.clean(
             response.cleanup_level,
             response.limit,
@@ -253,8 +328,9 @@ class Engine:
 
         reading = reclaim.reading
         if reading.archive is not None and not enough(reading):
-            usage = shown_percent(usage_of(reading.archive, marks))
-            yield from reclaim.delete_archives(f"archive disk cleanup: {usage} % used", enough)
+            reason = f"archive disk cleanup: {shown_percent(usage_of(reading.archive, marks))} % used"
+            yield from reclaim.empty_trash(reason, archives=True)
+            yield from reclaim.delete_archives(reason, enough)
 
     def _note(self, store: StoreSettings, reading: Reading, pressure: Pressure) -> tuple[QueuedAlert, ...]:
         """Record the check, and queue an alert where the level changed or has lasted."""
@@ -319,6 +395,12 @@ class Engine:
             notes=(*faults, *notes),
             served=not tuple(faults),
         )
+
+
+def _empty_trash(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
+    """Under warning its time is waited for, and what it will give back counts as gained."""
+    if pressure.level in (Level.CRITICAL, Level.EMERGENCY):
+        yield from reclaim.empty_trash(_reason(pressure))
 
 
 def forget_clock_notice(catalog: Catalog, store: str) -> None:

@@ -10,11 +10,12 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from ullage.engine.execute import Executor, describe
+from ullage.engine.trash import Trash
 from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refused, UllageError
 from ullage.model.backups import Archive, Backup, Operation, Selection
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
-from ullage.model.words import Action, CleanupLevel, Result, State, Trigger
+from ullage.model.words import Action, CleanupLevel, Level, Phase, Result, State, Trigger
 from ullage.policy import assess, lifecycle, protect, respond, select, stall
 from ullage.policy.assess import Goal
 from ullage.policy.lifecycle import Prior
@@ -59,7 +60,9 @@ class Reclaim:
         self._executor = Executor(opened, catalog, clock, stop)
         self._short: list[int] = []
         self._acted = 0
+        self._trash = Trash(opened, catalog, clock, stop)
         self._planned = (0, 0)
+        self._pending = self._trash.pending
         self._gone: set[str] = set()
         self._load()
 
@@ -86,6 +89,27 @@ class Reclaim:
         """Room at once, before anything goes."""
         if not self.dry_run:
             self._opened.gauge.give_up_ballast()
+
+    def empty_trash(self, why: str, *, archives: bool = False) -> Iterator[Operation]:
+        """What a person deleted already goes for good before anything else is chosen; ``archives``: of those alone.
+
+        A dry run counts it as ``_pending``, which is gained either way.
+        """
+        reason = f"{why}; the trash goes first"
+
+        def chosen(op: Operation) -> bool:
+            return not (self._stopping() or self.missing or (archives and op.action is Action.DELETE))
+
+        if self.dry_run:
+            for op in filter(chosen, self._trash.content):
+                planned = replace(op, result=Result.PLANNED, reason=reason, reclaimed_bytes=op.predicted_bytes)
+                yield self._reported(planned)
+            return
+        for op in self._trash.empty(chosen, reason):
+            if op.result is Result.DONE:
+                self._weigh(op)
+            yield self._reported(op)
+        self._pending = self._trash.pending
 
     def tidy(self) -> None:
         """Make the ballast again once usage is under the warning watermark."""
@@ -176,6 +200,8 @@ class Reclaim:
             return replace(op, result=Result.PLANNED)
         if archive.backup_id in self._opened.source.pins():
             return self._record(op, Result.SKIPPED, "it is pinned")
+        if self._kept:
+            return self._executor.trash_archive(archive, op)
         return self._executor.delete_archive(archive, op)
 
     def one(self, backup: Backup, reason: str, *, archive: bool, forced: bool = False) -> Operation:
@@ -240,9 +266,11 @@ class Reclaim:
     def _enough(self, goal: Goal | None) -> bool:
         if goal is None:
             return False
-        if self.dry_run:
-            size, inodes = assess.missing(goal, self._first_reading, self._store.watermarks)
-            return self._planned[0] >= size and self._planned[1] >= inodes
+        if self.dry_run or any(self._pending):
+            reading = self._first_reading if self.dry_run else self.reading
+            size, inodes = assess.missing(goal, reading, self._store.watermarks)
+            planned, pending = self._planned, self._pending
+            return planned[0] + pending[0] >= size and planned[1] + pending[1] >= inodes
         pressure = assess.assess(self.reading, self._store.watermarks)
         return pressure.usage is None or assess.reached(goal, pressure.usage, self._store.watermarks)
 
@@ -368,14 +396,27 @@ class Reclaim:
         )
 
     def _deleted(self, held: Held, fresh: Backup, op: Operation) -> Operation:
-        done = self._executor.delete(held, fresh, op)
+        done = self._executor.trash(held, fresh, op) if self._kept else self._executor.delete(held, fresh, op)
         return self._gone_now(done) if done.result is Result.DONE else done
+
+    @property
+    def _kept(self) -> bool:
+        """Whether what goes waits in the trash: it was asked for, and the store is not so pressed that it goes first.
+
+        What nobody can measure is no pressure.
+        """
+        if self._trigger is Trigger.DISK_SPACE or not self._store.reclaim.grace:
+            return False
+        return assess.assess(self.reading, self._store.watermarks).level in (Level.OK, Level.WARNING)
 
     def _gone_now(self, op: Operation) -> Operation:
         self._backups.pop(op.backup_id, None)
         self._gone.add(op.backup_id)
         self._acted += 1
-        self._weigh(op)
+        if op.phase is Phase.TRASHED:
+            self._pending = (self._pending[0] + op.predicted_bytes, self._pending[1] + op.predicted_inodes)
+        else:
+            self._weigh(op)
         return op
 
     def _weigh(self, op: Operation) -> None:

@@ -41,7 +41,7 @@ class Watermarks(Struct, frozen=True, kw_only=True):
 
 
 class ReclaimSettings(Struct, frozen=True, kw_only=True):
-    """Who goes first, how many, and what stays. ``settle`` in seconds."""
+    """Who goes first, how many, and what stays. ``settle`` and ``grace`` in seconds."""
 
     strategy: Strategy = Strategy.OLDEST_FIRST
     emergency_strategy: EmergencyStrategy = EmergencyStrategy.AGGRESSIVE
@@ -49,6 +49,7 @@ class ReclaimSettings(Struct, frozen=True, kw_only=True):
     emergency_limit: int = 50
     keep_last: int = 1
     settle: float = 300.0
+    grace: float = 3600.0
 
 
 class ConfidenceSettings(Struct, frozen=True, kw_only=True):

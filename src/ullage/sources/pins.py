@@ -70,7 +70,7 @@ def _one(fd: int, name: str) -> Pin:
         return Pin(
             backup_id=os.fsdecode(bytes.fromhex(stored.backup_id)), at=stored.at, reason=stored.reason, by=stored.by
         )
-    except (ValueError, OSError, msgspec.DecodeError) as error:
+    except (ValueError, OSError, RecursionError, msgspec.DecodeError) as error:
         raise Unavailable(f"a pin cannot be read: .ullage/pins/{name}: {error}; repair or remove that file") from error
 
 

@@ -19,6 +19,7 @@ from ullage.model.words import State
 from ullage.ports import Held, Stop
 from ullage.sources import archived, pins
 from ullage.sources.roots import Roots
+from ullage.sources.trash import LABEL
 from ullage.system import archive_manifest, archives, files, linux, mounts, processes, tree
 from ullage.system.identity import open_private
 
@@ -211,12 +212,12 @@ class TreeReclaimer:
 
     def leftovers(self) -> list[tuple[str, str]]:
         """(place, name) of what lies where half-finished work stands, that of operations under way too."""
-        rooms = {"trash": self._private("trash"), "parts": self._private("parts")}
-        rooms["parts of archives"] = self._archive_private("parts")
+        rooms = {place: self._private(place) for place in ("trash", "parts")}
+        rooms |= {f"{place} of archives": self._archive_private(place) for place in ("trash", "parts")}
         return [(place, name) for place, room in rooms.items() for name in _listed(room)]
 
     def sweep(self, keep: Container[str], stop: Stop | None = None) -> None:
-        """Remove parts and stagings of ours but those of the operations ``keep``; none is ever an only copy.
+        """Remove parts, stagings and labels of ours but those of the operations ``keep``; none is ever an only copy.
 
         Call it with the store locked: then nobody else is at work on them. What cannot be removed stays.
         """
@@ -229,6 +230,18 @@ class TreeReclaimer:
             if _TOKEN.fullmatch(token) and token not in keep:
                 with suppress(OSError, Refused):
                     self.discard_restore(token, stop=stop)
+        self._sweep_labels(keep)
+
+    def _sweep_labels(self, keep: Container[str]) -> None:
+        """Those of what is in no trash any more; a label is all that tells what lies there when the catalog is lost."""
+        there = {*_listed(self._private("trash")), *_listed(self._archive_private("trash"))}
+        with self._private("trash") as trash:
+            files.remove_leftovers(trash)
+            for name in there:
+                token = name.removesuffix(LABEL)
+                if name == token + LABEL and _TOKEN.fullmatch(token) and token not in keep and token not in there:
+                    with suppress(OSError):
+                        os.unlink(name, dir_fd=trash)
 
     def _check_staged(self, held: Held, trash: int, token: str) -> None:
         """What lies in the trash is what was held, is mounted nowhere, and nobody writes into it."""

@@ -404,8 +404,12 @@ def _lock_file(fd: int) -> int:
     return lock_fd
 
 
-def _remembered(known: Known) -> Backup:
-    backup = _DECODE(known.facts)
+def _remembered(known: Known) -> Backup | None:
+    """The backup as it was remembered; None where that is damaged, or of another version."""
+    try:
+        backup = _DECODE(known.facts)
+    except (msgspec.MsgspecError, ValueError):
+        return None
     return backup if backup.id else replace(backup, id=known.backup_id)
 
 

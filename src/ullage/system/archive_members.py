@@ -17,6 +17,7 @@ _ZEROS = bytes(_BLOCK)
 _WITHOUT_DATA = frozenset({HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO})
 _FILES = {FILE: FILE, b"\0": FILE, b"7": FILE, b"S": FILE}
 _LONG_NAMES = {b"L": b"path", b"K": b"linkpath"}
+_MOST_RECORDS = 20_000  # a file has at most 64 KiB of names of extended attributes
 _MOST_EXTRA = 16 << 20  # extended attributes of one file stay far below; a larger header is damage, or meant as such
 
 
@@ -92,9 +93,9 @@ def members(tape: Tape) -> Iterator[Member]:
         _check_sum(header)
         kind = header[156:157]
         if kind == b"g":
-            shared |= _records(_extra(tape, header))
+            shared = _joined(shared, _records(_extra(tape, header)))
         elif kind == b"x":
-            own |= _records(_extra(tape, header))
+            own = _joined(own, _records(_extra(tape, header)))
         elif kind in _LONG_NAMES:
             own[_LONG_NAMES[kind]] = _extra(tape, header).rstrip(b"\0")
         else:
@@ -111,6 +112,9 @@ def _member(tape: Tape, header: bytes, extra: dict[bytes, bytes]) -> Member:
         raise ValueError(f"it holds a member of a kind ({kind!r}) or size that no backup has")
     size = _real_size(tape, header, extra, stored)
     path = extra.get(b"GNU.sparse.name") or extra.get(b"path") or _plain_name(header)
+    target = (extra.get(b"linkpath") or _text(header[157:257])) if kind in (HARD_LINK, SYMLINK) else b""
+    if size < 0 or b"\0" in path or b"\0" in target:
+        raise ValueError("it holds a member of a size or name that no file has")
     tape.skip(_padded(stored))
     return Member(
         path=path.rstrip(b"/") or path,
@@ -120,7 +124,7 @@ def _member(tape: Tape, header: bytes, extra: dict[bytes, bytes]) -> Member:
         gid=int(extra[b"gid"]) if b"gid" in extra else _number(header[116:124]),
         size=size if regular else 0,
         mtime_ns=_nanoseconds(extra[b"mtime"]) if b"mtime" in extra else _number(header[136:148]) * 10**9,
-        target=(extra.get(b"linkpath") or _text(header[157:257])) if kind in (HARD_LINK, SYMLINK) else b"",
+        target=target,
         device=(_number(header[329:337]), _number(header[337:345])) if kind in (CHARACTER, BLOCK_DEVICE) else (0, 0),
     )
 
@@ -158,7 +162,17 @@ def _records(data: bytes) -> dict[bytes, bytes]:
             raise ValueError("a pax header is damaged")
         records[keyword] = value[:-1]
         at += length
+        if len(records) > _MOST_RECORDS:
+            raise ValueError("a pax header holds more records than any file needs")
     return records
+
+
+def _joined(known: dict[bytes, bytes], more: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """Both; the latter goes before. However many headers come, what is kept of them is no more than one may be."""
+    joined = known | more
+    if len(joined) > _MOST_RECORDS or sum(map(len, joined)) + sum(map(len, joined.values())) > _MOST_EXTRA:
+        raise ValueError("its extended headers hold more than any file needs")
+    return joined
 
 
 def _plain_name(header: bytes) -> bytes:

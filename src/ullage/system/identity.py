@@ -61,6 +61,7 @@ def write_identity(root: int, identity: Identity) -> None:
         lock_directory(private)
         _refuse_another(root, identity)
         _furnish(private)
+        files.remove_leftovers(private)
         if not _exists(private, _IDENTITY):
             files.write_durable(private, _IDENTITY, msgspec.json.encode(identity) + b"\n", mode=0o600)
         os.fsync(private)
@@ -142,7 +143,7 @@ def _exists(directory: int, name: str) -> bool:
 def _decoded(content: bytes, where: str) -> Identity:
     try:
         identity = msgspec.json.decode(content, type=Identity)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unavailable(f"{where} is not an identity of ullage ({printable(str(error))}); {_WHAT_TO_DO}") from error
     if identity.version != 1:
         raise Unavailable(f"{where} is of version {identity.version}, written by a newer ullage; use that one")

@@ -133,7 +133,7 @@ def filesystem_type(fd: int) -> str:
     with Path("/proc/self/mountinfo").open("rb") as mounts:
         for line in mounts:
             if line.split(b" ", 1)[0] == wanted:
-                return line.partition(b" - ")[2].split(b" ", 1)[0].decode()
+                return os.fsdecode(line.partition(b" - ")[2].split(b" ", 1)[0])
     return ""
 
 

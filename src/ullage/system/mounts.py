@@ -54,7 +54,8 @@ def real_path(descriptor: int) -> str:
 
 
 def _mountinfo(process: str) -> Iterator[list[bytes]]:
-    return (line.split(b" ") for line in Path(f"/proc/{process}/mountinfo").read_bytes().splitlines())
+    # Not splitlines: a carriage return in a name stands there as it is.
+    return (line.split(b" ") for line in Path(f"/proc/{process}/mountinfo").read_bytes().split(b"\n") if line)
 
 
 def _device(number: bytes) -> int:

@@ -142,9 +142,10 @@ def _write_pid(directory: int, pid: int) -> None:
 
 def _decode(text: bytes) -> Running | None:
     try:
-        return msgspec.json.decode(text.strip(b" \0\n"), type=Running)
-    except msgspec.DecodeError:
+        found = msgspec.json.decode(text.strip(b" \0\n"), type=Running)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+    return found if 0 < found.pid < 1 << 31 else None
 
 
 def _ticks(pid: int) -> int | None:
