@@ -5,6 +5,9 @@ from __future__ import annotations
 from tests.mutants.guards import Guard
 
 SELECT, RESPOND, LIFECYCLE = "policy/select.py", "policy/respond.py", "policy/lifecycle.py"
+TWO = (
+    "engine/test_restraint.py::test_space_that_does_not_come_back_ends_the_reclaim_after_two_and_the_next_ones_wait",
+)
 
 TABLES = (
     Guard("gentle asks for 0.85", SELECT, "confidence=0.85", "confidence=0.84", ("policy/test_select.py",)),
@@ -57,7 +60,7 @@ TABLES = (
         "State.CREATED: (State.PENDING, State.CONFIRMED,",
         ("policy/test_lifecycle.py",),
     ),
-    Guard("two fruitless acts are enough", "policy/stall.py", "LIMIT = 2\n", "LIMIT = 3\n", ("policy/test_stall.py",)),
+    Guard("two fruitless acts are enough", "policy/stall.py", "LIMIT = 2\n", "LIMIT = 3\n", TWO),
     Guard(
         "a clock an hour off is not believed",
         "policy/clock.py",

@@ -48,7 +48,7 @@ def test_a_level_takes_the_states_of_its_row(level: CleanupLevel, state: State) 
 @pytest.mark.parametrize("level", CleanupLevel)
 def test_a_level_takes_from_its_boosted_confidence_on(level: CleanupLevel) -> None:
     least = LEVELS[level][1]
-    for boost in (0.0, 0.05, 0.15, 0.2, 0.25, 0.35):  # with a base of 0.5: exactly 0.5, 0.55, 0.65, 0.7, 0.75, 0.85
+    for boost in (0.0, 0.05, 0.15, 0.19, 0.2, 0.24, 0.25, 0.34, 0.35):  # with a base of 0.5: 0.7, 0.75, 0.85 and less
         settings = replace(STORE, confidence=ConfidenceSettings(pressure_boost=boost))
         boosted = (50 + round(boost * 100)) / 100
         assert goes(backup(age=0, created_at=int(NOW)), level, settings) == (boosted >= least and level != "nuclear")
