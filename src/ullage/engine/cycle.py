@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ullage.engine.believe import clock_fault
+from ullage.engine.caps import CAPS, lifted_by
 from ullage.engine.reclaim import Reclaim
 from ullage.engine.recover import recover
 from ullage.engine.trash import Trash, due
@@ -19,9 +20,10 @@ from ullage.model.readings import Pressure, Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import CleanupLevel, Level, Result, Trigger
 from ullage.policy import respond
-from ullage.policy.alerting import AlertState, alert_due, seen
+from ullage.policy.alerting import alert_due, seen
 from ullage.policy.assess import Goal, archive_pressed, assess, reached, shown_percent, usage_of
 from ullage.policy.cadence import Rhythm
+from ullage.policy.caps import told
 from ullage.policy.stall import stall_after, stalled
 from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
 
@@ -65,7 +67,9 @@ class Engine:
             waiting = self._waiting(site.settings.name, reading)
             if disbelief is not None:
                 faults.append(disbelief)
-                alerts += () if act.dry_run else self._tell_clock(site.settings, pressure, disbelief)
+                said = [disbelief, "Confirm it with: ullage clock accept"]
+                if not act.dry_run:
+                    alerts += self._tell_once(site.settings, CLOCK, Level.CRITICAL, pressure.usage, said)
             elif waiting is not None:
                 faults.append(waiting)
             if disbelief is None and waiting is None:
@@ -208,6 +212,19 @@ class Engine:
         self._tell(store, pressure.level, "notice", pressure.usage, [why])
         return [why]
 
+    def _capped(self, reclaim: Reclaim) -> list[str]:
+        """What to say of a reclaim that a cap ended; it is remembered, and told once within the alerts' repeat."""
+        store, cap = reclaim.settings, reclaim.budget.stop
+        why = [] if cap is None else [f"{told(cap)} ({lifted_by(store.name)} lifts it)"]
+        if reclaim.dry_run or reclaim.budget.free:
+            return why
+        if cap != self._catalog.capped(store.name):
+            self._catalog.set_capped(store.name, cap)
+        if cap is not None:
+            pressure = assess(reclaim.reading, store.watermarks)
+            self._tell_once(store, f"{CAPS}{cap.key}", pressure.level, pressure.usage, why)
+        return why
+
     def _tend(self, site: Site, act: Act, pressure: Pressure) -> list[str]:
         """What an interrupted run left is settled, and while all is well the ballast is made again; notes of it."""
         name = site.settings.name
@@ -247,7 +264,7 @@ class Engine:
         pressure = assess(site.read(), site.settings.watermarks)
         with self.working(site, act, trigger) as reclaim:
             actions = list(run(reclaim, pressure))
-            faults = self._judge(reclaim)
+            faults = [*self._judge(reclaim), *self._capped(reclaim)]
             reclaim.tidy()
         return self._record(site, pressure, actions, (), faults=faults)
 
@@ -274,7 +291,7 @@ class Engine:
             with self.working(site, act, trigger) as reclaim:
                 for op in run(reclaim):  # one by one: what was done stays in the record when the next one fails
                     actions.append(op)
-                faults += self._judge(reclaim)
+                faults += [*self._judge(reclaim), *self._capped(reclaim)]
         except (UllageError, OSError) as error:
             faults.append(str(error))
         if not act.dry_run:
@@ -327,7 +344,8 @@ class Engine:
             return not archive_pressed(reading, marks)
 
         reading = reclaim.reading
-        if reading.archive is not None and not enough(reading):
+        held = reclaim.budget.stop is not None and reading.same_filesystem  # nor may archives go in their place
+        if reading.archive is not None and not held and not enough(reading):
             reason = f"archive disk cleanup: {shown_percent(usage_of(reading.archive, marks))} % used"
             yield from reclaim.empty_trash(reason, archives=True)
             yield from reclaim.delete_archives(reason, enough)
@@ -347,16 +365,17 @@ class Engine:
             return ()
         return self._tell(store, pressure.level, kind, pressure.usage, [pressure.reason])
 
-    def _tell_clock(self, store: StoreSettings, pressure: Pressure, why: str) -> tuple[QueuedAlert, ...]:
-        before = self._catalog.alert_state(store.name + CLOCK)
+    def _tell_once(
+        self, store: StoreSettings, what: str, level: Level, usage: float | None, details: list[str]
+    ) -> tuple[QueuedAlert, ...]:
+        """A notice of what lasts, at most once within the alerts' repeat interval."""
+        before = self._catalog.alert_state(store.name + what)
         now, repeat = self._clock.mark().boot_seconds, store.alerts.repeat
         state, kind = alert_due(before, Level.CRITICAL, now=now, repeat=repeat, settled=0.0)
         if kind is None:
             return ()
-        self._catalog.set_alert_state(store.name + CLOCK, state)
-        return self._tell(
-            store, Level.CRITICAL, "notice", pressure.usage, [why, "Confirm it with: ullage clock accept"]
-        )
+        self._catalog.set_alert_state(store.name + what, state)
+        return self._tell(store, level, "notice", usage, details)
 
     def _tell(
         self, store: StoreSettings, level: Level, kind: str, usage: float | None, details: list[str]
@@ -405,7 +424,7 @@ def _empty_trash(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
 
 def forget_clock_notice(catalog: Catalog, store: str) -> None:
     """The next disbelief in the clock is told anew."""
-    catalog.set_alert_state(store + CLOCK, AlertState(level=Level.OK, since=0.0))
+    catalog.forget_alert(store + CLOCK)
 
 
 def _reason(pressure: Pressure, level: str | None = None) -> str:
