@@ -254,9 +254,9 @@ def undo(opened: OpenStore, catalog: Catalog, op: Operation) -> bool:
     """Whether the backup had to be brought back; before ``PURGING``, what an operation has done is taken back."""
     reclaimer = opened.reclaimer
     if op.action is Action.DELETE_ARCHIVE:
-        back = opened.trash.unstage_archive(op.path, op.token, op.handle)
+        back = opened.trash.unstage_archive(op.path, op.token)
     else:
-        back = reclaimer.unstage(op.backup_id, op.token, op.handle)
+        back = reclaimer.unstage(op.backup_id, op.token)
     if op.action in (Action.DELETE, Action.DELETE_ARCHIVE):
         opened.trash.unlabel(op.token)
     if op.action is Action.ARCHIVE:
