@@ -124,7 +124,7 @@ class Reclaimer(Protocol):
         """
         ...
 
-    def unstage(self, backup_id: str, token: str, handle: str) -> bool:
+    def unstage(self, backup_id: str, token: str) -> bool:
         """Back from the trash to its place; False where it is not there. Raises Changed where the place is taken."""
         ...
 
@@ -200,7 +200,7 @@ class Trash(Protocol):
         """The archive in the trash, durably. Raises Changed where it is another file by now."""
         ...
 
-    def unstage_archive(self, path: str, token: str, handle: str) -> bool:
+    def unstage_archive(self, path: str, token: str) -> bool:
         """Back in its place; False where it is not in the trash. Raises Changed where the place is taken."""
         ...
 

@@ -11,7 +11,7 @@ from tests.cli.workplace import Workplace
 from ullage.catalog.catalog import Catalog
 from ullage.policy.stall import Stall
 
-PRESSED = "[stores.main.archive]\nbefore_delete = false\n[stores.main.caps]\nday = 1\ncycle = 0\ncycle_share = 100\n"
+PRESSED = "[stores.main.archive]\nbefore_delete = false\n[stores.main.caps]\nday = 1\ncycle = 0\n"
 MARKS = "warning = 50\ncritical = 60\nemergency = 70\ntarget_free = 90\ninodes = false"
 
 

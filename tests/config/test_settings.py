@@ -19,7 +19,7 @@ MIB = 1 << 20
 SPEC_DEFAULTS = {
     "watermarks.warning": 75, "watermarks.critical": 85, "watermarks.emergency": 95, "watermarks.target_free": 20,
     "reclaim.strategy": "oldest_first", "reclaim.emergency_strategy": "aggressive", "reclaim.max_per_cycle": 10,
-    "reclaim.emergency_limit": 50, "reclaim.keep_last": 1, "reclaim.settle": 300,
+    "reclaim.emergency_limit": 50, "reclaim.keep_last": 1, "reclaim.settle": 300, "reclaim.grace": 3600,
     "confidence.large": 100 * MIB, "confidence.huge": 500 * MIB, "confidence.pressure_boost": 0.2,
     "confidence.emergency_minimum": 0.5, "monitor.interval": 60, "monitor.emergency_interval": 10,
     "monitor.cleanup_interval": 300, "archive.before_delete": True, "archive.ratio_estimate": 0.3,
@@ -39,7 +39,7 @@ GOOD: list[tuple[str, str, object]] = [
     ("reclaim.emergency_limit", "7", 7),
     ("reclaim.keep_last", "0", 0),
     ("reclaim.settle", '"2 min"', 120.0),
-    ("reclaim.grace", '"2 h"', 7200.0),
+    ("reclaim.grace", "0", 0.0),
     ("caps.cycle", "0", 0),
     ("caps.hour", "3", 3),
     ("caps.day", "1000000", 1_000_000),

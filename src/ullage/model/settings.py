@@ -69,7 +69,7 @@ class CapSettings(Struct, frozen=True, kw_only=True):
     cycle: int = 100
     hour: int = 2000
     day: int = 10_000
-    cycle_share: float = 50.0
+    cycle_share: float = 100.0
     hour_share: float = 100.0
     day_share: float = 100.0
 
