@@ -205,6 +205,8 @@ class Reclaim:
             return replace(op, result=Result.PLANNED)
         if archive.backup_id in self._opened.source.pins():
             return self._record(op, Result.SKIPPED, "it is pinned")
+        if any(other.path == archive.path for other in self._catalog.unsettled(op.store)):
+            return self._record(op, Result.SKIPPED, "what made it is not settled yet; it may be the only copy")
         if self._kept:
             return self._executor.trash_archive(archive, op)
         return self._executor.delete_archive(archive, op)
