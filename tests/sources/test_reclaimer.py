@@ -1,4 +1,4 @@
-"""What was exchanged at the worst moment: nothing but what was meant goes, and what was taken in its place comes back."""
+"""Exchanged at the worst moment: nothing but what was meant goes, and what was taken in its place comes back."""
 
 from __future__ import annotations
 
