@@ -191,11 +191,11 @@ def test_a_filesystem_that_stops_answering_is_unavailable_and_the_others_are_ser
 ) -> None:
     command, bad, good = _beside(tmp_path, failing)
     with daemon(command):
-        wait_for(lambda: Level.OK in bad.levels("bad"), 10)
+        wait_for(lambda: Level.OK in bad.levels("bad"), 30)
         failing.die() if word == "dead" else failing.be(word)
-        wait_for(lambda: Level.UNAVAILABLE in bad.levels("bad"), 15)
+        wait_for(lambda: Level.UNAVAILABLE in bad.levels("bad"), 40)
         looks = len(good.levels("good"))
-        wait_for(lambda: len(good.levels("good")) > looks + 4, 5)
+        wait_for(lambda: len(good.levels("good")) > looks + 4, 20)
         if word != "hang":  # no process ends while the kernel waits for the answer to its question
             status = command.json("status", code=None)
             assert [store["level"] for store in status["stores"]] == ["unavailable", "ok"]

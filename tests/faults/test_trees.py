@@ -177,7 +177,7 @@ def test_a_writer_that_adds_files_during_removal_ends_in_a_refusal_and_later_in_
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("kind", ["sparse", "reflinked", "hard-linked"])
+@pytest.mark.parametrize("kind", [pytest.param("sparse", marks=pytest.mark.long), "reflinked", "hard-linked"])
 def test_only_the_measured_gain_is_counted(tmp_path: Path, loop_disk: LoopDisks, kind: str) -> None:
     disk = loop_disk("btrfs", 200)
     world = World(disk.path, state=tmp_path / "state", archives=tmp_path / "archives")
