@@ -12,6 +12,7 @@ from ullage.model.settings import StoreSettings
 from ullage.model.words import Level, Phase, Result, State
 from ullage.policy.alerting import AlertState
 from ullage.policy.cadence import Rhythm
+from ullage.policy.caps import Cap, Taken
 from ullage.policy.clock import ClockMark
 from ullage.policy.stall import Stall
 
@@ -123,7 +124,7 @@ class Reclaimer(Protocol):
         """
         ...
 
-    def unstage(self, backup_id: str, token: str, handle: str) -> bool:
+    def unstage(self, backup_id: str, token: str) -> bool:
         """Back from the trash to its place; False where it is not there. Raises Changed where the place is taken."""
         ...
 
@@ -199,7 +200,7 @@ class Trash(Protocol):
         """The archive in the trash, durably. Raises Changed where it is another file by now."""
         ...
 
-    def unstage_archive(self, path: str, token: str, handle: str) -> bool:
+    def unstage_archive(self, path: str, token: str) -> bool:
         """Back in its place; False where it is not in the trash. Raises Changed where the place is taken."""
         ...
 
@@ -288,6 +289,8 @@ class Catalog(Journal, Protocol):
 
     def set_alert_state(self, store: str, state: AlertState) -> None: ...
 
+    def forget_alert(self, store: str) -> None: ...
+
     def clock_mark(self) -> ClockMark | None: ...
 
     def set_clock_mark(self, mark: ClockMark) -> None: ...
@@ -299,6 +302,24 @@ class Catalog(Journal, Protocol):
     def stall(self, store: str) -> Stall | None: ...
 
     def set_stall(self, store: str, stall: Stall | None) -> None: ...
+
+    def newest(self) -> int:
+        """The id of the newest operation of all; those begun later have higher ones, whatever the clock says."""
+        ...
+
+    def taken(self, store: str, since: float | None, after: int) -> Taken:
+        """What the disk's pressure took: operations with an id above ``after``, begun at ``since`` or later."""
+        ...
+
+    def capped(self, store: str) -> Cap | None: ...
+
+    def set_capped(self, store: str, cap: Cap | None) -> None: ...
+
+    def resumed(self, store: str) -> int:
+        """The newest operation when a person last lifted the caps; 0 where nobody did."""
+        ...
+
+    def set_resumed(self, store: str, operation: int) -> None: ...
 
     def remember_archive(
         self, store: str, path: str, backup_id: str, digest: str, size: int, created_at: int

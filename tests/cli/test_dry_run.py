@@ -37,6 +37,7 @@ CHANGING = {
     "undo gone-20260103": 0,
     "undo gone-20260101": 1,
     "trash empty": 0,
+    "resume": 0,
     "start": 0,
     "stop": 0,
     "restart": 0,

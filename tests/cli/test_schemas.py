@@ -55,8 +55,9 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     store.backup("db-20260104", "CREATED", age=10 * 86400, size=9000)
     store.backup("db-20260105", "CONFIRMED", age=86400)
     lines = (
-        "init", "clock", "clock accept", "config show", "config check", "list", "plan", "plan nuclear 5", "doctor",
-        "pin db-20260102", "unpin db-20260102", "transition db-20260104 PENDING", "archive db-20260101 --yes",
+        "init", "clock", "clock accept", "config show", "config check", "config systemd", "list", "plan",
+        "plan nuclear 5", "doctor",
+        "resume", "pin db-20260102", "unpin db-20260102", "transition db-20260104 PENDING", "archive db-20260101 --yes",
         "cleanup moderate 1 --dry-run", "cleanup moderate 1 --yes", "restore db-20260101", "emergency --dry-run",
         "monitor", "delete db-20260104 --yes", "trash", "status", "undo --dry-run", "undo",
         "delete db-20260104 --yes", "trash empty --yes", "history", "check", "show db-20260101",

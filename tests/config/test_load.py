@@ -99,7 +99,7 @@ def _give(path: str, user: int, group: int) -> None:
 def test_a_settings_file_in_a_directory_that_others_may_write_is_refused(tmp_path: Path) -> None:
     path = _file(tmp_path)
     tmp_path.chmod(0o777)
-    assert f"others may write in its directory {tmp_path}" in _refusal(path)
+    assert f"others may write in the directory {tmp_path} on the way to it" in _refusal(path)
     tmp_path.chmod(0o1777)
     assert load(path, ENV)
 
@@ -110,7 +110,7 @@ def test_a_link_to_a_settings_file_is_judged_at_both_ends(tmp_path: Path) -> Non
     open_directory.chmod(0o777)
     link = tmp_path / "link.toml"
     link.symlink_to(path)
-    assert "others may write in its directory" in _refusal(str(link))
+    assert "others may write in the directory" in _refusal(str(link))
 
 
 def test_what_is_not_a_text_file_is_refused_and_hangs_nobody(tmp_path: Path) -> None:
@@ -215,6 +215,8 @@ def test_the_defaults_contradict_nothing() -> None:
      ('confidence.huge = "1 MiB"', "exchange them"),
      ("confidence.emergency_minimum = 0.9", "take less"),
      ("reclaim.emergency_limit = 1", "take less"),
+     ("caps.cycle = 49", "stop at it"),
+     ("caps.hour = 49\ncaps.cycle = 9", "stop at it"),
      ('alerts.enabled = false\nalerts.email = "root"', "told nothing"),
      ('alerts.smtp_user = "u"', "without a password"),
      ('alerts.smtp_password = "p"\nalerts.smtp_host = "mail.example.org"', "unprotected")],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -32,28 +34,34 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     run("umount", "-R", "-l", str(path))
 
 
-@pytest.fixture(scope="module", params=FILESYSTEMS)
-def disk(request: pytest.FixtureRequest, memory: Path) -> Iterator[LoopDisk]:
-    """A disk of each kind in turn."""
-    fstype = request.param
-    obstacle = why_not(fstype, memory)
-    if obstacle:
-        pytest.skip(obstacle)
-    directory = memory / f"disk-{fstype}"
-    directory.mkdir(exist_ok=True)
-    with LoopDisk(directory, fstype, FILESYSTEMS[fstype]) as mounted:
-        yield mounted
+@pytest.fixture(scope="session")
+def disks(memory: Path) -> Iterator[Callable[[str], LoopDisk]]:
+    """``disks(fstype)``: the one of that kind; or a skip."""
+    with ExitStack() as mounted:
+
+        @cache
+        def disk(fstype: str) -> LoopDisk:
+            directory = memory / f"disk-{fstype}"
+            (directory / "try").mkdir(parents=True)
+            obstacle = why_not(fstype, directory / "try")
+            if obstacle:
+                pytest.skip(obstacle)
+            return mounted.enter_context(LoopDisk(directory, fstype, FILESYSTEMS[fstype]))
+
+        yield disk
 
 
-@pytest.fixture(params=DEEDS)
-def place(request: pytest.FixtureRequest, disk: LoopDisk, memory: Path) -> Iterator[Place]:
-    """The store of each deed in turn, on that disk."""
-    with _placed(disk, memory / "elsewhere", request.param) as made:
+@pytest.fixture(scope="session", params=product(FILESYSTEMS, DEEDS), ids="-".join)
+def place(request: pytest.FixtureRequest, disks: Callable[[str], LoopDisk], memory: Path) -> Iterator[Place]:
+    """The store of each deed in turn, on a disk of each kind."""
+    fstype, deed = request.param
+    with placed(disks(fstype), memory / "elsewhere", deed) as made:
         yield made
 
 
 @contextmanager
-def _placed(disk: LoopDisk, elsewhere: Path, deed: str) -> Iterator[Place]:
+def placed(disk: LoopDisk, elsewhere: Path, deed: str) -> Iterator[Place]:
+    """A store for the deed; gone afterwards."""
     (elsewhere / "templates").mkdir(mode=0o700, parents=True)
     elsewhere.chmod(0o700)
     try:

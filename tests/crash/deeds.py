@@ -35,23 +35,26 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Deed:
-    """One row. ``archived``: the chosen one is an archive before. ``may_go``: the only ones that may leave their place.
+    """One row. ``archived``, ``trashed``: what has become of the chosen one before.
 
-    ``copies``: of each of these a whole copy stands at every moment. ``pressed``: the disk is nearly full.
+    ``may_go``: the only ones that may leave their place. ``copies``: of each of these a whole copy stands at every
+    moment. ``grace``: seconds that a deletion by hand waits in the trash. ``pressed``: the disk is nearly full.
     """
 
     words: tuple[str, ...]
     finished: Callable[[Outcome], bool]
+    archived: bool = False
+    trashed: bool = False
     may_go: frozenset[str] = frozenset({CHOSEN})
     copies: frozenset[str] = frozenset()
-    archived: bool = False
+    grace: int = 0
     archives_elsewhere: bool = False
     state_elsewhere: bool = False
     pressed: bool = False
 
 
-def _stands(store: Outcome, state: State) -> bool:
-    return store.state(CHOSEN) is state
+def _stands(state: State) -> Callable[[Outcome], bool]:
+    return lambda store: store.state(CHOSEN) is state
 
 
 def _gone(store: Outcome) -> bool:
@@ -62,25 +65,40 @@ def _archived(store: Outcome) -> bool:
     return _gone(store) and len(store.archived()) == 1
 
 
+def _no_archive(store: Outcome) -> bool:
+    return store.archived() == []
+
+
 def _relieved(store: Outcome) -> bool:
     return not any((store.backups / backup_id).exists() for backup_id in CLEANABLE)
 
 
-_ONE = frozenset({CHOSEN})
+_ONE, _HOUR = frozenset({CHOSEN}), 3600
+_DELETE, _ARCHIVE = ("delete", CHOSEN, "--yes"), ("archive", CHOSEN, "--yes")
 DEEDS = {
-    "delete": Deed(("delete", CHOSEN, "--yes"), _gone),
-    "archive": Deed(("archive", CHOSEN, "--yes"), _archived, copies=_ONE, state_elsewhere=True),
-    "archive-elsewhere": Deed(("archive", CHOSEN, "--yes"), _archived, copies=_ONE, archives_elsewhere=True),
-    "restore": Deed(("restore", CHOSEN), lambda store: _stands(store, State.CONFIRMED), copies=_ONE, archived=True),
-    "transition": Deed(
-        ("transition", CHOSEN, "CLEANABLE"), lambda store: _stands(store, State.CLEANABLE), may_go=frozenset()
-    ),
-    "delete-archive": Deed(
-        ("delete", CHOSEN, "--yes"),
-        lambda store: store.archived() == [],
-        archived=True,
-        archives_elsewhere=True,
+    "delete": Deed(_DELETE, _gone),
+    "archive": Deed(_ARCHIVE, _archived, copies=_ONE, state_elsewhere=True),
+    "archive-elsewhere": Deed(_ARCHIVE, _archived, copies=_ONE, archives_elsewhere=True),
+    "restore": Deed(("restore", CHOSEN), _stands(State.CONFIRMED), archived=True, copies=_ONE),
+    "transition": Deed(("transition", CHOSEN, "CLEANABLE"), _stands(State.CLEANABLE), may_go=frozenset()),
+    "delete-archive": Deed(_DELETE, _no_archive, archived=True, archives_elsewhere=True, state_elsewhere=True),
+    "trash": Deed(_DELETE, _gone, copies=_ONE, grace=_HOUR),
+    "trash-archive": Deed(_DELETE, _no_archive, archived=True, copies=_ONE, grace=_HOUR),
+    "undo": Deed(("undo", CHOSEN), _stands(State.CONFIRMED), trashed=True, copies=_ONE, grace=_HOUR),
+    "undo-archive": Deed(("undo",), _archived, archived=True, trashed=True, copies=_ONE, grace=_HOUR),
+    "empty": Deed(
+        ("trash", "empty", "--yes"),
+        lambda store: not any((store.backups / ".ullage/trash").iterdir()),
+        trashed=True,
+        grace=_HOUR,
         state_elsewhere=True,
     ),
-    "emergency": Deed(("monitor",), _relieved, may_go=frozenset({CHOSEN, *CLEANABLE, CREATED, PENDING}), pressed=True),
+    "emergency": Deed(
+        ("monitor",),
+        _relieved,
+        trashed=True,
+        may_go=frozenset({CHOSEN, *CLEANABLE, CREATED, PENDING}),
+        grace=_HOUR,
+        pressed=True,
+    ),
 }

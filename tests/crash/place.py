@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 import shutil
-import stat
 import sys
-import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from tests.crash import ptrace
 from tests.crash.deeds import CHOSEN, CLEANABLE, CREATED, HOLDER, PENDING, PINNED, Deed, Outcome
 from tests.crash.ptrace import Ended, Point
+from tests.crash.trees import Tree, assert_same, tree_in, tree_of
 from tests.e2e.command import Command
 from tests.engine.world import World
 from tests.loops import run
@@ -23,18 +21,13 @@ from ullage.app import load_settings, open_app
 from ullage.cli.main import main
 from ullage.engine.cycle import Act
 from ullage.model.backups import Operation
-from ullage.model.words import Action, Result, State, Trigger
+from ullage.model.words import Action, Phase, Result, State, Trigger
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-Tree = dict[str, tuple[object, ...]]
 _GOING = (Action.DELETE, Action.ARCHIVE)
-_PRESSED = """
+_SETTINGS = """
 [defaults.reclaim]
 emergency_strategy = "conservative"
+grace = {grace}
 [defaults.alerts]
 webhook = "http://127.0.0.1:9/"
 """
@@ -55,11 +48,9 @@ class Place(Outcome):
         world = World(
             self._run, archives=archives, state=(self._other if deed.state_elsewhere else self._run) / "state"
         )
-        self._command = Command(elsewhere, _PRESSED if deed.pressed else "", main=world)
+        self._command = Command(elsewhere, _SETTINGS.format(grace=deed.grace), main=world)
         self.before = _furnish(world, deed)
         self._first()
-        self.archives_before = self.archived()
-        self.rows_before = max((op.id for op in self._history()), default=0)
         self._fill_to = self._keep()
         self._warm()
 
@@ -104,6 +95,9 @@ class Place(Outcome):
         for top in (self._run, self._other):
             shutil.rmtree(top)
             run("cp", "-a", "--sparse=never", str(self._templates / top.parent.name), str(top))
+        if self.deed.trashed:  # a copy of it would be another directory
+            self._done("delete", CHOSEN, "--yes")
+            self.output.unlink()
         if self.deed.pressed:
             self._fill()
 
@@ -149,34 +143,32 @@ class Place(Outcome):
 
     def _history(self) -> list[Operation]:
         with open_app(load_settings(str(self._command.config))) as app:
-            return app.catalog.history()
+            return app.catalog.history()[::-1]
 
     def assert_nothing_lost(self) -> None:
         """What holds at every moment, of what can be seen on the disk alone."""
         for backup_id, tree in self.before.items():
             place = self.backups / backup_id
             if self.state(backup_id) is not None:
-                _same(tree_of(place), tree, f"{backup_id} looks whole and is not")
+                assert_same(tree_of(place), tree, f"{backup_id} looks whole and is not")
             else:
-                assert backup_id in self.deed.may_go or self._was_archived(backup_id), f"{backup_id} is lost"
-        for staged in (self.backups / ".ullage/trash").iterdir():
+                assert backup_id in self.deed.may_go, f"{backup_id} is lost"
+        for staged in _in(self.backups, "trash"):
             if (staged / ".state").exists():
                 assert tree_of(staged) in self.before.values(), f"{staged} looks whole and is not"
         for path in self.archived():
             backup_id = Path(path).name.split(".")[0]
-            _same(tree_in(self.archives / path), self.before[backup_id], f"the archive {path} is not whole")
+            assert_same(tree_in(self.archives / path), self.before[backup_id], f"the archive {path} is not whole")
         for backup_id in self.deed.copies:
             assert self._copies(backup_id), f"there is no whole copy of {backup_id}"
 
-    def _was_archived(self, backup_id: str) -> bool:
-        return any(Path(path).name.startswith(backup_id) for path in self.archives_before)
-
     def _copies(self, backup_id: str) -> bool:
-        places = [self.backups / backup_id, *(self.backups / ".ullage/trash").iterdir()]
-        trees = [tree_of(place) for place in places if place.exists()]
-        return self.before[backup_id] in trees or any(
-            path.split("/")[2].startswith(backup_id) for path in self.archived()
-        )
+        tree = self.before[backup_id]
+        places = [self.backups / backup_id, *_in(self.backups, "trash")]
+        if any(tree_of(place) == tree for place in places if place.is_dir()):
+            return True
+        archives = [self.archives / path for path in self.archived() if Path(path).name.startswith(backup_id)]
+        return any(tree_in(archive) == tree for archive in (*archives, *_in(self.archives, "trash")))
 
     def assert_finished(self) -> None:
         """The deed is done; but for a whole cycle, which may do less where less is needed by then."""
@@ -185,28 +177,56 @@ class Place(Outcome):
     def assert_settled(self) -> None:
         """What holds when nothing is under way: journal and disk agree, and nothing lies about."""
         self.assert_nothing_lost()
-        rooms = [self.backups / ".ullage/trash", self.backups / ".ullage/parts", self.archives / ".ullage/parts"]
-        left = [str(path) for room in rooms for path in room.iterdir()]
-        left += [str(path) for path in self.backups.glob("*/.ullage-*")]
+        left = [*_in(self.backups, "parts"), *_in(self.archives, "parts"), *self.backups.glob("*/.ullage-*")]
         assert left == [], f"left over: {left}"
-        done = [op for op in self._history() if op.id > self.rows_before and op.result is Result.DONE]
-        for backup_id in self.before:
-            rows = [op for op in done if op.backup_id == backup_id]
-            self._assert_agrees(backup_id, [op.action for op in rows])
-        made = [op.path for op in done if op.action is Action.ARCHIVE]
-        gone = [op.path for op in done if op.action is Action.DELETE_ARCHIVE]
-        assert self.archived() == sorted({*self.archives_before, *made} - set(gone)), (self.archived(), made, gone)
+        recorded = _Recorded(self.before, _states(self.deed), self._history())
+        stand = {backup_id: self.state(backup_id) for backup_id in self.before if (self.backups / backup_id).exists()}
+        assert stand == recorded.stand, f"{recorded.stand} is recorded, and there is {stand}"
+        assert self.archived() == sorted(recorded.archives), f"{recorded.archives} are recorded: {self.archived()}"
+        trash = {path.name for path in _in(self.backups, "trash") if path.suffix != ".json"}
+        assert trash == recorded.trash.keys(), f"{recorded.trash} is recorded, and in the trash is {trash}"
+        for token, backup_id in recorded.trash.items():
+            assert_same(
+                tree_of(self.backups / ".ullage/trash" / token), self.before[backup_id], f"{token} is not whole"
+            )
+        labels = {path.stem for path in _in(self.backups, "trash") if path.suffix == ".json"}
+        assert labels <= recorded.trash.keys() | recorded.archive_trash, f"labels of nothing: {labels}"
+        archive_trash = {path.name for path in _in(self.archives, "trash")}
+        assert archive_trash == recorded.archive_trash, f"{recorded.archive_trash} is recorded, not {archive_trash}"
 
-    def _assert_agrees(self, backup_id: str, actions: list[Action]) -> None:
-        assert len(actions) == len(set(actions)), f"done twice: {backup_id} {actions}"
-        stood = not self._was_archived(backup_id)
-        stands = (stood or Action.RESTORE in actions) and not any(action in _GOING for action in actions)
-        there = (self.backups / backup_id).exists()
-        assert there is stands, f"{backup_id}: {actions} is recorded, and it {'stands' if there else 'is gone'}"
-        if there:
-            moved = Action.TRANSITION in actions or Action.PROMOTE in actions
-            expected = State.CLEANABLE if moved else _states(self.deed)[backup_id]
-            assert self.state(backup_id) is expected, f"{backup_id} is {self.state(backup_id)} after {actions}"
+
+class _Recorded:
+    """What stands where by the word of the journal alone."""
+
+    def __init__(self, before: Iterable[str], states: dict[str, State], history: Iterable[Operation]) -> None:
+        self.stand = {backup_id: states[backup_id] for backup_id in before}
+        self.archives: set[str] = set()
+        self.trash: dict[str, str] = {}
+        self.archive_trash: set[str] = set()
+        for op in history:
+            if op.result is Result.DONE:
+                self._add(op)
+
+    def _add(self, op: Operation) -> None:
+        match op.action:
+            case Action.DELETE:
+                del self.stand[op.backup_id]
+                if op.phase is Phase.TRASHED:
+                    self.trash[op.token] = op.backup_id
+            case Action.ARCHIVE:
+                del self.stand[op.backup_id]
+                self.archives.add(op.path)
+            case Action.DELETE_ARCHIVE:
+                self.archives.remove(op.path)
+                if op.phase is Phase.TRASHED:
+                    self.archive_trash.add(op.token)
+            case Action.RESTORE | Action.TRANSITION | Action.PROMOTE:
+                assert op.to_state is not None
+                self.stand[op.backup_id] = op.to_state
+
+
+def _in(root: Path, room: str) -> list[Path]:
+    return list((root / ".ullage" / room).iterdir())
 
 
 def _states(deed: Deed) -> dict[str, State]:
@@ -234,45 +254,3 @@ def _furnish(world: World, deed: Deed) -> dict[str, Tree]:
         for path in (inner / "link", inner, top / "data", top):
             os.utime(path, (made, made), follow_symlinks=False)
     return {backup_id: tree_of(world.backups / backup_id) for backup_id in _states(deed)}
-
-
-def tree_of(top: Path) -> Tree:
-    """Every path below a directory, but what a transition writes, with all that must not be lost of it."""
-    found: Tree = {}
-    for path in sorted(top.rglob("*")):
-        name = str(path.relative_to(top))
-        if not _written_by_us(name):
-            status = path.lstat()
-            content = os.readlink(path) if path.is_symlink() else _hash(path.read_bytes()) if path.is_file() else ""
-            found[name] = (stat.S_IMODE(status.st_mode), int(status.st_mtime), content)
-    return found
-
-
-def tree_in(archive: Path) -> Tree:
-    """The same of what an archive holds, read by no code of ours."""
-    found: Tree = {}
-    with zstd.ZstdFile(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-        for member in tar:
-            _, _, name = member.name.partition("/")
-            if not name or _written_by_us(name):
-                continue
-            if member.islnk():
-                content = found[member.linkname.partition("/")[2]][2]
-            else:
-                file = tar.extractfile(member) if member.isreg() else None
-                content = member.linkname if file is None else _hash(file.read())
-            found[name] = (member.mode & 0o7777, int(member.mtime), content)
-    return dict(sorted(found.items()))
-
-
-def _written_by_us(name: str) -> bool:
-    return name in (".state", ".cleanable_since") or name.startswith(".ullage-")
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.blake2b(content).hexdigest()
-
-
-def _same(found: Tree, wanted: Tree, what: str) -> None:
-    wrong = {name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)}
-    assert not wrong, f"{what}: {sorted(wrong)}"

@@ -78,6 +78,7 @@ def _numbers(*tables: Mapping[str, tuple[int, int | None]], but: frozenset[str] 
 
 
 CLOSE = 57 if platform.machine() == "aarch64" else 3
+_RENAMEAT2 = 276 if platform.machine() == "aarch64" else 316
 _OPEN, _OPENAT, _OPENAT2 = (2, 257, 437) if platform.machine() != "aarch64" else (-1, 56, 437)
 
 
@@ -95,6 +96,9 @@ def _changes(number: int, arguments: Sequence[int]) -> bool:
 
 CHANGES = Calls(_numbers(_CHANGING, _OPENING) - {_OPENAT2}, _changes)
 """Those that may change what is on a disk; between two such a kill finds what it would find at the second."""
+READS_AT = Calls(_numbers({"pread64": _READING["pread64"]}))
+"""Those by which SQLite reads."""
+LISTS = Calls(_numbers({"getdents64": _READING["getdents64"]}))
 MAY_MEET = {
     errno.ENOSPC: CHANGES,
     errno.EDQUOT: CHANGES,
@@ -104,3 +108,14 @@ MAY_MEET = {
     errno.EMFILE: Calls(_numbers(_OPENING, _MAKING_DESCRIPTORS)),
 }
 """The errors, and which calls a system may answer with them."""
+
+
+def closes_after_the_move() -> Calls:
+    """Every close after the first rename that replaces nothing: what was to be put in its place is there."""
+    moved = []
+
+    def holds(number: int, _arguments: Sequence[int]) -> bool:
+        moved.extend([number] * (number == _RENAMEAT2))
+        return number == CLOSE and bool(moved)
+
+    return Calls(frozenset({CLOSE, _RENAMEAT2}), holds)

@@ -15,7 +15,7 @@ from tests.crash.conftest import FILESYSTEMS
 from tests.crash.deeds import DEEDS
 from tests.crash.place import Place
 from tests.crash.ptrace import Point
-from tests.crash.syscalls import CHANGES, MAY_MEET
+from tests.crash.syscalls import CHANGES, LISTS, MAY_MEET, closes_after_the_move
 
 pytestmark = pytest.mark.root
 LEAST = 2000
@@ -31,6 +31,22 @@ def test_an_act_in_which_a_call_fails_is_undone_or_finished(place: Place) -> Non
             place.fresh()
             count = place.do(Point(0, MAY_MEET[code])).count
             strike(place, Point(count // 2, MAY_MEET[code], code), "error")
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("place", [("ext4", "transition")], indirect=True)
+def test_a_directory_that_cannot_be_listed_is_named_and_nothing_raises(place: Place) -> None:
+    number = 1
+    while strike(place, Point(number, LISTS, errno.EIO), "error"):
+        number += 3
+    assert number > 10
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("place", [("ext4", "restore")], indirect=True)
+def test_what_is_restored_when_a_close_says_an_error_is_recorded_as_restored(place: Place) -> None:
+    for number in range(1, 9):
+        assert strike(place, Point(number, closes_after_the_move(), errno.EIO), "error")
 
 
 @pytest.mark.long

@@ -17,7 +17,7 @@ from ullage.catalog.catalog import Catalog
 from ullage.engine.cycle import Act
 from ullage.model.backups import Operation
 from ullage.model.cycles import CycleRecord
-from ullage.model.settings import ArchiveSettings, ReclaimSettings, Settings, StoreSettings, Watermarks
+from ullage.model.settings import ArchiveSettings, CapSettings, ReclaimSettings, Settings, StoreSettings, Watermarks
 from ullage.model.words import Level, Result, State
 from ullage.sources.register import register
 
@@ -46,8 +46,8 @@ class World:
         self.store = replace(plain, **settings)
 
     def set(self, **settings: Any) -> None:
-        """Other settings: ``reclaim``, ``archive`` and ``watermarks`` by their own keys, the store's by theirs."""
-        parts = {"reclaim": ReclaimSettings, "archive": ArchiveSettings, "watermarks": Watermarks}
+        """Other settings: those of a table (``reclaim``, ``caps``) by their own keys, the store's by theirs."""
+        parts = {"reclaim": ReclaimSettings, "caps": CapSettings, "archive": ArchiveSettings, "watermarks": Watermarks}
         for name in parts.keys() & settings.keys():
             own = {"grace": 0.0} if name == "reclaim" else {}
             settings[name] = parts[name](**own | settings[name])

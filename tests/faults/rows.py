@@ -99,7 +99,7 @@ ROWS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "Processes": {
         "SIGKILL anywhere; SIGSTOP for long, then CONT; out of memory; out of descriptors": (
-            "tests/engine/test_kill.py::test_killed_at_any_call_nothing_is_lost_and_all_is_settled",
+            "tests/crash/test_kill_anywhere.py::test_killed_at_a_call_nothing_is_lost_and_all_is_settled",
             "tests/e2e/test_strace.py::test_killed_at_a_system_call_it_is_settled",
             "tests/faults/test_processes.py::test_stopped_for_long_it_verifies_everything_again_before_it_acts",
             "tests/faults/test_processes.py::test_a_daemon_that_was_stopped_goes_on_by_what_stands_then",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -52,6 +53,25 @@ def check() -> None:
     for line in advice:
         say(f"warning: {line}")
     out(f"{printable(settings.path)}: valid, {len(settings.stores)} store{'s' if len(settings.stores) > 1 else ''}")
+
+
+@config.command()
+@common_options
+def systemd() -> None:
+    """Print the drop-in of ullage.service for the stores: the paths it may write, the mounts it is bound to."""
+    from ullage.app import load_settings
+    from ullage.config.roots import roots_of
+    from ullage.config.systemd import drop_in
+    from ullage.system.mounts import mount_point
+
+    settings = load_settings(common().config)
+    roots = roots_of(settings).values()
+    mounts = {root: mount_point(os.path.realpath(root)) for root in roots}
+    text = drop_in(settings, mounts, (sys.prefix, sys.base_prefix))
+    if common().json:
+        print_json({"drop_in": text})
+    else:
+        out(text.rstrip("\n"))
 
 
 @config.command(name="import")

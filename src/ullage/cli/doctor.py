@@ -12,6 +12,7 @@ import click
 
 from ullage.cli.context import application, common, common_options
 from ullage.cli.output import out, print_json
+from ullage.engine.caps import holds
 from ullage.errors import ArchiveError, Changed, Interrupted, UllageError
 from ullage.model.units import printable
 from ullage.model.words import Level
@@ -68,6 +69,8 @@ def _store(app: Any, site: Any, seconds: float) -> Iterator[Finding]:
     yield ("fault" if bad else "ok"), f"{pressure.level}: {pressure.reason}"
     for op in app.catalog.unsettled(site.settings.name):
         yield "warning", f"{op.action} of {printable(op.backup_id)} is under way, or was interrupted at {op.phase}"
+    for hold in holds(app.catalog, site.settings, reading, now=app.clock.now()):
+        yield "warning", f"{hold.reason} ({hold.lifted_by})"
     if reading.fault is not None:
         return
     try:

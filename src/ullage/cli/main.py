@@ -41,6 +41,7 @@ COMMANDS = {
     "doctor": "doctor",
     "alert": "alert",
     "clock": "clock",
+    "resume": "resume",
     "config": "config",
     "demo": "demo",
 }

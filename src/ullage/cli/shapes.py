@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ullage.engine.caps import Hold
 from ullage.model.backups import Archive, Backup, Operation, Pin, Score
 from ullage.model.cycles import CycleRecord
 from ullage.model.readings import Reading, Space
@@ -152,6 +153,12 @@ def pin(found: Pin | None) -> Shape | None:
     if found is None:
         return None
     return {"at": rfc3339(found.at), "reason": printable(found.reason), "by": printable(found.by)}
+
+
+def hold(found: Hold) -> Shape:
+    """What holds a store's reclaims back."""
+    until = None if found.until is None else rfc3339(found.until)
+    return {"setting": found.setting, "reason": printable(found.reason), "until": until, "lifted_by": found.lifted_by}
 
 
 def _time(at: int | None) -> str | None:

@@ -10,6 +10,7 @@ import click
 from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options
 from ullage.cli.output import level_text, out, percent, print_json
+from ullage.engine.caps import holds
 from ullage.errors import UllageError
 from ullage.model.backups import Operation
 from ullage.model.settings import Watermarks
@@ -63,6 +64,7 @@ def _store(app: Any, site: Any) -> dict[str, object]:
             "emergency": marks.emergency,
             "target_free": marks.target_free,
         },
+        "held": [shapes.hold(hold) for hold in holds(app.catalog, store, reading, now=app.clock.now())],
         "counts": _counts(site) if reading.fault is None else {},
         "trash": _trash(app.catalog.trashed(store.name)),
         "recent": [
@@ -100,6 +102,8 @@ def _print(document: dict[str, Any]) -> None:
         out(f"store {store['name']}: {level_text(store['level'])} ({store['reason']})")
         _print_gauge("backups", store["backup_root"], store["backup"])
         _print_gauge("archives", store["archive_root"], store["archive"])
+        for hold in store["held"]:
+            out(f"  held back   {hold['reason']} (lifted by: {hold['lifted_by']})")
         marks = store["watermarks"]
         out(
             f"  watermarks  warning {marks['warning']:g} %, critical {marks['critical']:g} %, "

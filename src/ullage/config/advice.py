@@ -62,6 +62,10 @@ def _reclaim_ends_critical(store: StoreSettings) -> bool:
     return marks.critical <= 100 - marks.target_free < marks.emergency
 
 
+def _capped_below_limits(store: StoreSettings) -> bool:
+    return 0 < store.caps.cycle < max(store.reclaim.max_per_cycle, store.reclaim.emergency_limit)
+
+
 def _told_nobody(store: StoreSettings) -> bool:
     alerts = store.alerts
     return not alerts.enabled and any((alerts.email, alerts.webhook, alerts.slack))
@@ -101,6 +105,11 @@ _RULES: tuple[_Rule, ...] = (
         lambda store: store.reclaim.emergency_limit < store.reclaim.max_per_cycle,
         "reclaim.emergency_limit is below reclaim.max_per_cycle, so an emergency would take less than a"
         " critical reclaim; raise it",
+    ),
+    (
+        _capped_below_limits,
+        "caps.cycle is below reclaim.max_per_cycle or reclaim.emergency_limit, so a reclaim would stop at it and fail;"
+        " raise caps.cycle",
     ),
     (_told_nobody, "alerts.enabled is false, so the addresses under alerts are told nothing"),
     (

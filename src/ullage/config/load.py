@@ -42,9 +42,12 @@ def load(path: str, env: Mapping[str, str]) -> Settings:
     """The settings in a file. Raises SettingsError with every fault, or where the file cannot be trusted.
 
     $ULLAGE_STATE_DIR goes before the file's ``state_dir``, as an environment goes before a file everywhere else.
-    Only the settings and files of secrets are touched, never a store.
+    Only the settings, files of secrets and the state directory are touched, never a store.
     """
-    return parse(trust.read_settings(path), path, env)
+    settings = parse(trust.read_settings(path), path, env)
+    if faults := trust.state_faults(settings.state_dir):
+        raise SettingsError([f"{printable(path)}: {fault}" for fault in faults])
+    return settings
 
 
 def parse(text: str, path: str, env: Mapping[str, str]) -> Settings:

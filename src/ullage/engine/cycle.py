@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ullage.engine.believe import belief, clock_fault
+from ullage.engine.caps import CAPS, lifted_by
 from ullage.engine.execute import describe
 from ullage.engine.reclaim import Reclaim
 from ullage.engine.recover import recover
@@ -20,9 +21,10 @@ from ullage.model.readings import Pressure, Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import CleanupLevel, Level, Result, Trigger
 from ullage.policy import respond
-from ullage.policy.alerting import AlertState, alert_due, seen
+from ullage.policy.alerting import alert_due, seen
 from ullage.policy.assess import Goal, archive_pressed, assess, reached, shown_percent, usage_of
 from ullage.policy.cadence import Rhythm
+from ullage.policy.caps import told
 from ullage.policy.stall import stall_after, stalled
 from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
 
@@ -74,9 +76,9 @@ class Engine:
                 actions += self._expired(site, act, faults)
         pressed = pressure.level is not Level.OK or archive_pressed(reading, site.settings.watermarks)
         if reclaim and pressed and reading.fault is None:
-            done, told = self._relieve(site, act, reading, pressure, disbelief, faults)
+            done, said = self._relieve(site, act, reading, pressure, disbelief, faults)
             actions += done
-            alerts += told
+            alerts += said
         return self._record(site, pressure, actions, alerts, notes, faults)
 
     def _relieve(
@@ -228,6 +230,19 @@ class Engine:
         self._tell(store, pressure.level, "notice", pressure.usage, [why])
         return [why]
 
+    def _capped(self, reclaim: Reclaim) -> list[str]:
+        """What to say of a reclaim that a cap ended; it is remembered, and told once within the alerts' repeat."""
+        store, cap = reclaim.settings, reclaim.budget.stop
+        why = [] if cap is None else [f"{told(cap)} ({lifted_by(store.name)} lifts it)"]
+        if reclaim.dry_run or reclaim.budget.free:
+            return why
+        if cap != self._catalog.capped(store.name):
+            self._catalog.set_capped(store.name, cap)
+        if cap is not None:
+            pressure = assess(reclaim.reading, store.watermarks)
+            self._tell_once(store, f"{CAPS}{cap.key}", pressure.level, pressure.usage, why)
+        return why
+
     def _tend(self, site: Site, act: Act, pressure: Pressure) -> list[str]:
         """What an interrupted run left is settled, and while all is well the ballast is made again; notes of it."""
         name = site.settings.name
@@ -268,7 +283,7 @@ class Engine:
         pressure = assess(site.read(), site.settings.watermarks)
         with self.working(site, act, trigger) as reclaim:
             actions = list(run(reclaim, pressure))
-            faults = self._judge(reclaim)
+            faults = [*self._judge(reclaim), *self._capped(reclaim)]
             reclaim.tidy()
         return self._record(site, pressure, actions, (), faults=faults)
 
@@ -291,7 +306,7 @@ class Engine:
             with self.working(site, act, Trigger.DISK_SPACE) as reclaim:
                 for op in run(reclaim):  # one by one: what was done stays in the record when the next one fails
                     actions.append(op)
-                faults += self._judge(reclaim)
+                faults += [*self._judge(reclaim), *self._capped(reclaim)]
         except (UllageError, OSError) as error:
             failed = None if isinstance(error, Busy | Interrupted) else describe(error)
             faults.append(str(error))
@@ -345,7 +360,8 @@ class Engine:
             return not archive_pressed(reading, marks)
 
         reading = reclaim.reading
-        if reading.archive is not None and not enough(reading):
+        held = reclaim.budget.stop is not None and reading.same_filesystem  # nor may archives go in their place
+        if reading.archive is not None and not held and not enough(reading):
             reason = f"archive disk cleanup: {shown_percent(usage_of(reading.archive, marks))} % used"
             yield from reclaim.empty_trash(reason, archives=True)
             yield from reclaim.delete_archives(reason, enough)
@@ -364,6 +380,18 @@ class Engine:
         if kind is None:
             return ()
         return self._tell(store, pressure.level, kind, pressure.usage, [pressure.reason])
+
+    def _tell_once(
+        self, store: StoreSettings, what: str, level: Level, usage: float | None, details: list[str]
+    ) -> tuple[QueuedAlert, ...]:
+        """A notice of what lasts, at most once within the alerts' repeat interval."""
+        before = self._catalog.alert_state(store.name + what)
+        now, repeat = self._clock.mark().boot_seconds, store.alerts.repeat
+        state, kind = alert_due(before, Level.CRITICAL, now=now, repeat=repeat, settled=0.0)
+        if kind is None:
+            return ()
+        self._catalog.set_alert_state(store.name + what, state)
+        return self._tell(store, level, "notice", usage, details)
 
     def _tell_of(self, what: str, store: StoreSettings, pressure: Pressure, why: str | None) -> tuple[QueuedAlert, ...]:
         """Queue an alert where something began to hold reclaims up, has done so for long, or no longer does."""
@@ -425,7 +453,7 @@ def _empty_trash(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
 
 def forget_clock_notice(catalog: Catalog, store: str) -> None:
     """The next disbelief in the clock is told anew."""
-    catalog.set_alert_state(store + CLOCK, AlertState(level=Level.OK, since=0.0))
+    catalog.forget_alert(store + CLOCK)
 
 
 def _reason(pressure: Pressure, level: str | None = None) -> str:

@@ -116,6 +116,8 @@ class Executor:
             op = self._catalog.advance(op, Phase.STAGED, handle=handle)
             reclaimer.publish_restore(archive.backup_id, op.token, destination)
         except BaseException as error:
+            if op.phase is Phase.STAGED and not destination and stands(self._opened, op):
+                raise  # it is in its place, perhaps not durably: recover settles it
             reclaimer.discard_restore(op.token, destination)
             failed = self._failed(op, error)
             if isinstance(error, UllageError | OSError) and not isinstance(error, Interrupted):
@@ -254,9 +256,9 @@ def undo(opened: OpenStore, catalog: Catalog, op: Operation) -> bool:
     """Whether the backup had to be brought back; before ``PURGING``, what an operation has done is taken back."""
     reclaimer = opened.reclaimer
     if op.action is Action.DELETE_ARCHIVE:
-        back = opened.trash.unstage_archive(op.path, op.token, op.handle)
+        back = opened.trash.unstage_archive(op.path, op.token)
     else:
-        back = reclaimer.unstage(op.backup_id, op.token, op.handle)
+        back = reclaimer.unstage(op.backup_id, op.token)
     if op.action in (Action.DELETE, Action.DELETE_ARCHIVE):
         opened.trash.unlabel(op.token)
     if op.action is Action.ARCHIVE:
@@ -270,6 +272,15 @@ def forget_archive(opened: OpenStore, catalog: Catalog, op: Operation) -> None:
     """Nothing more is known of the archive that is gone; another that took its place meanwhile stays known."""
     if opened.reclaimer.archive_handle(op.path) is None:
         catalog.forget_archive(op.store, op.path)
+
+
+def stands(opened: OpenStore, op: Operation) -> bool:
+    """Whether the very directory of the operation is in its place."""
+    try:
+        with opened.source.hold(op.backup_id) as held:
+            return held.handle == op.handle
+    except Changed:
+        return False
 
 
 def new_token() -> str:

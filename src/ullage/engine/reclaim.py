@@ -9,6 +9,7 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
+from ullage.engine.caps import Budget
 from ullage.engine.execute import Executor, describe
 from ullage.engine.trash import Trash
 from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refused, UllageError, Unavailable
@@ -60,6 +61,7 @@ class Reclaim:
         self._stop = stop
         self._done = done
         self._executor = Executor(opened, catalog, clock, stop)
+        self.budget = Budget(self._store, catalog, clock, free=trigger is not Trigger.DISK_SPACE)
         self._short: list[int] = []
         self._broken = 0
         self._acted = 0
@@ -203,6 +205,8 @@ class Reclaim:
             return replace(op, result=Result.PLANNED)
         if archive.backup_id in self._opened.source.pins():
             return self._record(op, Result.SKIPPED, "it is pinned")
+        if any(other.path == archive.path for other in self._catalog.unsettled(op.store)):
+            return self._record(op, Result.SKIPPED, "what made it is not settled yet; it may be the only copy")
         if self._kept:
             return self._executor.trash_archive(archive, op)
         return self._executor.delete_archive(archive, op)
@@ -262,7 +266,7 @@ class Reclaim:
             if self._stopping() or self.missing:
                 return
             with nullcontext() if self.dry_run else self._opened.turn(TURN):
-                if self._enough(goal):
+                if self._enough(goal) or self.budget.forbids(backup, self._backups.values()):
                     return
                 yield backup
 
@@ -334,6 +338,7 @@ class Reclaim:
         gain = max(0, int(backup.reclaimable_bytes - ratio * backup.size_bytes))
         self._planned = (self._planned[0] + gain, self._planned[1] + backup.inodes)
         self._acted += 1
+        self.budget.plan(gain)
         return replace(op, result=Result.PLANNED, predicted_bytes=gain, reclaimed_bytes=gain)
 
     def _attempt(self, op: Operation, act: Callable[[Held], Operation]) -> Operation:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from ullage.engine.execute import describe, forget_archive, undo
+from ullage.engine.execute import describe, forget_archive, stands, undo
 from ullage.errors import CatalogError, Changed, Interrupted, UllageError
 from ullage.model.backups import Operation
 from ullage.model.words import Action, Phase, Result
@@ -49,11 +49,11 @@ def _settle(catalog: Catalog, op: Operation, result: Result, note: str) -> Opera
 
 
 def _delete(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | None) -> Operation:
-    if op.phase is Phase.PURGING and not (op.token and _stands(opened, op)):
+    if op.phase is Phase.PURGING and not (op.token and stands(opened, op)):
         opened.reclaimer.purge(op.backup_id, op.token, op.handle, stop)
         return _settle(catalog, op, Result.DONE, "the removal was finished")
     back = undo(opened, catalog, op)
-    if op.phase is Phase.STAGED and (back or _stands(opened, op)):
+    if op.phase is Phase.STAGED and (back or stands(opened, op)):
         return _settle(catalog, op, Result.UNDONE, "the backup is back in its place")
     return _settle(catalog, op, Result.FAILED, "interrupted; the backup is back in its place" if back else _NOTHING)
 
@@ -94,19 +94,11 @@ def _restore(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | No
         return _settle(
             catalog, op, Result.FAILED, f"interrupted; look at {op.path}, and beside it for .ullage-restore-{op.token}"
         )
-    stands = op.phase is Phase.STAGED and _stands(opened, op)
+    in_place = op.phase is Phase.STAGED and stands(opened, op)
     opened.reclaimer.discard_restore(op.token)
-    if stands:
+    if in_place:
         return _settle(catalog, op, Result.DONE, "the backup is in its place")
     return _settle(catalog, op, Result.FAILED, "interrupted; what it had written was removed")
-
-
-def _stands(opened: OpenStore, op: Operation) -> bool:
-    try:
-        with opened.source.hold(op.backup_id) as held:
-            return held.handle == op.handle
-    except Changed:
-        return False
 
 
 _Recovery = Callable[[OpenStore, Catalog, Operation, Stop | None], Operation]

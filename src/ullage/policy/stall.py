@@ -37,5 +37,5 @@ def stalled(stall: Stall | None, *, free: int, now: float) -> str | None:
     return (
         f"the last {LIMIT} deletions gained almost nothing: {format_size(stall.missing)} did not come back. Something "
         "else holds them: a process with deleted files open, a snapshot, links or reflinks outside. No more is deleted "
-        f"for {format_age(stall.until - now)}, unless they come back or ullage emergency is run by hand"
+        f"for {format_age(stall.until - now)}, unless they come back or a person lifts that (ullage resume)"
     )

@@ -53,10 +53,13 @@ class TreeReclaimer:
         os.fsync(self._roots.backup_fd)
         return True
 
-    def unstage(self, backup_id: str, token: str, handle: str) -> bool:
-        """Back from the trash to its place; False where it is not in the trash."""
+    def unstage(self, backup_id: str, token: str) -> bool:
+        """Back from the trash to its place, even what came there in the place of another; False where nothing did.
+
+        The name in the trash is of one operation alone: whatever bears it was taken from this place by it.
+        """
         with self._private("trash") as trash:
-            if not token or _handle(trash, token) != handle:
+            if not token or not _exists(trash, token):
                 return False
             tree.rename_exclusive(trash, token, self._roots.backup_fd, backup_id)
             os.fsync(self._roots.backup_fd)

@@ -91,12 +91,12 @@ class StoreTrash:
             os.close(trash)
             os.close(month_fd)
 
-    def unstage_archive(self, path: str, token: str, handle: str) -> bool:
-        """Back from the trash to ``path``; False where it is not in the trash."""
+    def unstage_archive(self, path: str, token: str) -> bool:
+        """Back from the trash to ``path``, even what came there in the place of another; False where nothing did."""
         year, month, name = path.split("/", 2)
         trash = open_private(self._roots.archive_fd, _ROOM)
         try:
-            if not token or _handle(trash, token) != handle:
+            if not token or _handle(trash, token) is None:
                 return False
             month_fd = archived.open_month(self._roots.archive_fd, year, month)
             try:
