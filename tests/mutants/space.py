@@ -16,9 +16,30 @@ SPACE = (
     Guard(
         "after each deletion it is measured whether more is needed",
         RECLAIM,
-        "                if self._enough(goal):\n                    return\n",
-        "",
+        "                if self._enough(goal) or self.budget.forbids(",
+        "                if self.budget.forbids(",
         (GUARDS + "test_without_a_hindrance_the_two_oldest_go",),
+    ),
+    Guard(
+        "before each deletion the caps are asked",
+        RECLAIM,
+        "                if self._enough(goal) or self.budget.forbids(backup, self._backups.values()):\n",
+        "                if self._enough(goal):\n",
+        ("engine/test_caps.py",),
+    ),
+    Guard(
+        "a cap by count stops",
+        "policy/caps.py",
+        "    return 0 < limit <= taken.count\n",
+        "    return False\n",
+        ("policy/test_caps.py", "engine/test_caps.py"),
+    ),
+    Guard(
+        "a cap by share stops",
+        "policy/caps.py",
+        "        return limit < 100.0 and taken.count > 0 and percent > limit\n",
+        "        return False\n",
+        ("policy/test_caps.py", "engine/test_caps.py"),
     ),
     Guard(
         "space that does not come back ends a reclaim",
