@@ -17,6 +17,7 @@ STALL = Stall(until=1300.0, missing=100 * MIB, free=50 * MIB)
         pytest.param(99 * MIB, 1299.0, True, id="less than half came back"),
         pytest.param(100 * MIB, 1000.0, False, id="half came back"),
         pytest.param(0, 1300.0, False, id="the time is over"),
+        pytest.param(0, -2.0 * DAY, False, id="the clock was set back since"),
     ],
 )
 def test_a_store_waits_until_the_time_is_over_or_the_space_is_back(free: int, now: float, waits: bool) -> None:

@@ -85,6 +85,8 @@ def main() -> None:
         code = _complain(str(error), error.exit_code)
     except BrokenPipeError:
         code = 1
+    except MemoryError:
+        code = _complain("out of memory; what was under way is settled at the next start", 1)
     except OSError as error:
         named = isinstance(error.filename, str | bytes)  # it may be the number of a descriptor
         where = f" ({printable(os.fsdecode(error.filename))})" if named else ""

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ullage.engine.believe import clock_fault
+from ullage.engine.believe import belief, clock_fault
 from ullage.engine.caps import CAPS, lifted_by
+from ullage.engine.execute import describe
 from ullage.engine.reclaim import Reclaim
 from ullage.engine.recover import recover
 from ullage.engine.trash import Trash, due
-from ullage.errors import Refused, UllageError
+from ullage.errors import Busy, Interrupted, Refused, UllageError
 from ullage.model.backups import Operation, Selection
 from ullage.model.cycles import CycleRecord, QueuedAlert
 from ullage.model.readings import Pressure, Reading
@@ -27,8 +28,16 @@ from ullage.policy.caps import told
 from ullage.policy.stall import stall_after, stalled
 from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
 
-CLOCK = "\0clock"
-"""Added to a store's name: whether people were told that its clock is not believed."""
+CLOCK, FAILURE = "\0clock", "\0failure"
+"""Added to a store's name: whether people were told that the clock is not believed, or that a reclaim was cut short.
+
+Their times are since boot.
+"""
+_TOLD = {
+    CLOCK: ("Confirm it with: ullage clock accept", "The clock is believed again."),
+    FAILURE: ("It is tried again in the next cycle; see also: ullage doctor", "A reclaim came to its end again."),
+}
+"""What is added to such an alert, and what is said when it is over."""
 _ROUGHLY = 0.95
 """Of the interval: two looks that are one interval apart are so only roughly."""
 
@@ -54,29 +63,38 @@ class Engine:
         """One check of a store: recorded, told where its level changed, acted upon if ``reclaim``."""
         reading, disbelief = site.read(), self.clock_fault()
         pressure = assess(reading, site.settings.watermarks)
-        alerts = () if act.dry_run else self._note(site.settings, reading, pressure)
-        faults = [reading.fault] if reading.fault else []
+        alerts: tuple[QueuedAlert, ...] = ()
+        if not act.dry_run:
+            alerts = self._note(site.settings, reading, pressure)
+            alerts += self._tell_of(CLOCK, site.settings, pressure, disbelief)
+        faults = [fault for fault in (reading.fault, disbelief) if fault is not None]
         notes: list[str] = []
         actions: list[Operation] = []
         if reclaim and reading.fault is None and not act.dry_run:
             notes = self._tend(site, act, pressure)
             if disbelief is None:
                 actions += self._expired(site, act, faults)
-        pressed = archive_pressed(reading, site.settings.watermarks)
-        if reclaim and reading.fault is None and (pressed or pressure.level is not Level.OK):
-            waiting = self._waiting(site.settings.name, reading)
-            if disbelief is not None:
-                faults.append(disbelief)
-                said = [disbelief, "Confirm it with: ullage clock accept"]
-                if not act.dry_run:
-                    alerts += self._tell_once(site.settings, CLOCK, Level.CRITICAL, pressure.usage, said)
-            elif waiting is not None:
-                faults.append(waiting)
-            if disbelief is None and waiting is None:
-                actions += self._guarded(site, act, Trigger.DISK_SPACE, lambda r: self._respond(r, pressure), faults)
-            elif self._catalog.trashed(site.settings.name):  # a person chose what lies there: no age was needed for it
-                actions += self._guarded(site, act, Trigger.DISK_SPACE, lambda r: _empty_trash(r, pressure), faults)
+        pressed = pressure.level is not Level.OK or archive_pressed(reading, site.settings.watermarks)
+        if reclaim and pressed and reading.fault is None:
+            done, said = self._relieve(site, act, reading, pressure, disbelief, faults)
+            actions += done
+            alerts += said
         return self._record(site, pressure, actions, alerts, notes, faults)
+
+    def _relieve(
+        self, site: Site, act: Act, reading: Reading, pressure: Pressure, disbelief: str | None, faults: list[str]
+    ) -> tuple[list[Operation], tuple[QueuedAlert, ...]]:
+        """What was done and told against the pressure; where the clock or a stall forbids it, the trash alone goes."""
+        run: Callable[[Reclaim, Pressure], Iterator[Operation]] = self._respond
+        waiting = None if disbelief is not None else self._waiting(site.settings.name, reading)
+        if waiting is not None:
+            faults.append(waiting)
+        if disbelief is not None or waiting is not None:
+            if not self._catalog.trashed(site.settings.name):
+                return [], ()
+            run = _empty_trash  # a person chose what lies there: no age was needed for it
+        done, failed = self._guarded(site, act, lambda reclaim: run(reclaim, pressure), faults)
+        return done, () if act.dry_run else self._tell_of(FAILURE, site.settings, pressure, failed)
 
     def emergency(self, site: Site, act: Act) -> CycleRecord:
         """The emergency reclaim, until the target is free, at whatever level the store is."""
@@ -173,7 +191,7 @@ class Engine:
 
     def _expired(self, site: Site, act: Act, faults: list[str]) -> list[Operation]:
         """What had waited in the trash for its time, and went."""
-        grace, now = site.settings.reclaim.grace, self._clock.now()
+        grace, now = site.settings.reclaim.grace, belief(self._catalog, self._clock)[1].now()
         old = {op.token for op in self._catalog.trashed(site.settings.name) if due(op, grace, now)}
         actions: list[Operation] = []
         if not old:
@@ -243,15 +261,16 @@ class Engine:
 
     def _reclaim(self, opened: OpenStore, act: Act, trigger: Trigger) -> Reclaim:
         name = opened.settings.name
+        disbelief, clock = belief(self._catalog, self._clock)
         return Reclaim(
             opened,
             self._catalog,
-            self._clock,
+            clock,
             trigger=trigger,
             dry_run=act.dry_run,
             stop=act.stop,
             done=lambda op: act.done(name, op),
-            disbelief=self.clock_fault(),
+            disbelief=disbelief,
         )
 
     def _command(
@@ -278,25 +297,22 @@ class Engine:
         return self._record(site, pressure, [op], ())
 
     def _guarded(
-        self,
-        site: Site,
-        act: Act,
-        trigger: Trigger,
-        run: Callable[[Reclaim], Iterator[Operation]],
-        faults: list[str],
-    ) -> list[Operation]:
-        """What was done; where the store went away or is held by another meanwhile, a note of that."""
+        self, site: Site, act: Act, run: Callable[[Reclaim], Iterator[Operation]], faults: list[str]
+    ) -> tuple[list[Operation], str | None]:
+        """What was done, and why no more could be; in ``faults`` too, where a store that another holds also stands."""
         actions: list[Operation] = []
+        failed = None
         try:
-            with self.working(site, act, trigger) as reclaim:
+            with self.working(site, act, Trigger.DISK_SPACE) as reclaim:
                 for op in run(reclaim):  # one by one: what was done stays in the record when the next one fails
                     actions.append(op)
                 faults += [*self._judge(reclaim), *self._capped(reclaim)]
         except (UllageError, OSError) as error:
+            failed = None if isinstance(error, Busy | Interrupted) else describe(error)
             faults.append(str(error))
         if not act.dry_run:
             self._catalog.reserve()
-        return actions
+        return actions, failed
 
     def _respond(self, reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
         """The table of SPEC.md 4 for the level that was read; what a person deleted already goes before all else."""
@@ -376,6 +392,19 @@ class Engine:
             return ()
         self._catalog.set_alert_state(store.name + what, state)
         return self._tell(store, level, "notice", usage, details)
+
+    def _tell_of(self, what: str, store: StoreSettings, pressure: Pressure, why: str | None) -> tuple[QueuedAlert, ...]:
+        """Queue an alert where something began to hold reclaims up, has done so for long, or no longer does."""
+        before = self._catalog.alert_state(store.name + what)
+        if before is None and why is None:
+            return ()
+        advice, over = _TOLD[what]
+        level, details = (Level.OK, [over]) if why is None else (Level.CRITICAL, [why, advice])
+        now, settled = self._clock.mark().boot_seconds, _ROUGHLY * store.monitor.interval
+        state, kind = alert_due(before, level, now=now, repeat=store.alerts.repeat, settled=settled)
+        if state != before:
+            self._catalog.set_alert_state(store.name + what, state)
+        return () if kind is None else self._tell(store, level, "notice", pressure.usage, details)
 
     def _tell(
         self, store: StoreSettings, level: Level, kind: str, usage: float | None, details: list[str]

@@ -31,6 +31,7 @@ class Executor:
         self._catalog = catalog
         self._clock = clock
         self._stop = stop
+        self.undone: BaseException | None = None
 
     def delete(self, held: Held, fresh: Backup, op: Operation) -> Operation:
         """The settled operation of deleting a held backup. Raises CatalogError with nothing done, or Interrupted."""
@@ -211,10 +212,12 @@ class Executor:
         return gauge.read()
 
     def _undone(self, op: Operation, error: BaseException) -> Operation:
-        """The operation settled as failed, all of it undone. Raises ``error`` where it is more than a failure of it.
+        """The operation settled as failed, all of it undone; ``undone`` keeps why.
 
+        Raises ``error`` where it is more than a failure of it.
         Where undoing fails too, that is raised, and the row is left to ``recover``.
         """
+        self.undone = error
         undo(self._opened, self._catalog, op)
         failed = self._failed(op, error)
         if isinstance(error, NoRoom | Interrupted | CatalogError) or not isinstance(error, UllageError | OSError):

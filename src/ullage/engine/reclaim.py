@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ullage.engine.caps import Budget
 from ullage.engine.execute import Executor, describe
 from ullage.engine.trash import Trash
-from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refused, UllageError
+from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refused, UllageError, Unavailable
 from ullage.model.backups import Archive, Backup, Operation, Selection
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
@@ -27,6 +27,8 @@ TURN = 60.0
 """Seconds to wait while another store on the same filesystem takes a backup."""
 ARCHIVE_LIMIT = 10
 """Archives that one clean-up of the archive filesystem may delete (SPEC.md 4)."""
+_BROKEN = 2
+"""Failures of the disk itself in a row after which it is taken to be the filesystem, and not one backup."""
 
 
 class Reclaim:
@@ -61,6 +63,7 @@ class Reclaim:
         self._executor = Executor(opened, catalog, clock, stop)
         self.budget = Budget(self._store, catalog, clock, free=trigger is not Trigger.DISK_SPACE)
         self._short: list[int] = []
+        self._broken = 0
         self._acted = 0
         self._trash = Trash(opened, catalog, clock, stop)
         self._planned = (0, 0)
@@ -337,16 +340,25 @@ class Reclaim:
         return replace(op, result=Result.PLANNED, predicted_bytes=gain, reclaimed_bytes=gain)
 
     def _attempt(self, op: Operation, act: Callable[[Held], Operation]) -> Operation:
-        """The act under the backup's lock, with every failure turned into a record."""
+        """The act under the backup's lock, with every failure turned into a record.
+
+        Raises Unavailable where the filesystem itself fails one after the other: then the next would fail too.
+        """
+        self._executor.undone = None
         try:
             with self._opened.source.hold(op.backup_id) as held:
-                return act(held)
+                done = act(held)
+            cause = self._executor.undone
         except (Busy, Changed) as error:
             return self._record(op, Result.SKIPPED, describe(error))
         except (Interrupted, CatalogError):
             raise
         except (UllageError, OSError) as error:
-            return self._record(op, Result.FAILED, describe(error))
+            done, cause = self._record(op, Result.FAILED, describe(error)), error
+        self._broken = self._broken + 1 if isinstance(cause, Unavailable) else 0
+        if cause is not None and self._broken >= _BROKEN:
+            raise Unavailable(f"stopped after {_BROKEN} failures of the disk: {describe(cause)}") from cause
+        return done
 
     def _act(self, held: Held, op: Operation, allowed: Callable[[Backup], tuple[str, ...]], *, only: bool) -> Operation:
         """Look again, then archive or delete. ``only``: no deleting in the place of archiving."""

@@ -93,12 +93,15 @@ def write_archive(
     part = _Part(part_fd, name, room)
     compressor = zstd.ZstdCompressor(options=_COMPRESSION)
     digest = blake3()
-    with running(parent_fd, (*_CREATE, component(name)), fed=False) as tar:
-        for chunk in _read(tar, name, should_stop):
-            digest.update(chunk)
-            part.write(compressor.compress(chunk))
-        _check_created(tar, name)
-    part.write(compressor.flush())  # only now: a tar that failed never becomes a whole frame
+    try:
+        with running(parent_fd, (*_CREATE, component(name)), fed=False) as tar:
+            for chunk in _read(tar, name, should_stop):
+                digest.update(chunk)
+                part.write(compressor.compress(chunk))
+            _check_created(tar, name)
+        part.write(compressor.flush())  # only now: a tar that failed never becomes a whole frame
+    except zstd.ZstdError as error:  # no memory for it
+        raise ArchiveError(f"cannot archive {printable(name)}: {error}") from error
     part.sync()
     return Written(stream_digest=digest.hexdigest(), archive_bytes=part.written)
 
