@@ -58,8 +58,8 @@ SPACE = (
     Guard(
         "after a reclaim that gained nothing the next one waits",
         "engine/cycle.py",
-        "            elif waiting is not None:\n",
-        "            elif False:\n",
+        "        if disbelief is not None or waiting is not None:\n",
+        "        if disbelief is not None:\n",
         (RESTRAINT + "test_space_that_does_not_come_back_ends_the_reclaim_after_two_and_the_next_ones_wait",),
     ),
     Guard(
