@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
+MUTANTS := $(VENV)/.mutants-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES = $(wildcard src tests benchmarks)
 UV_VERSION := 0.13.9
@@ -41,8 +42,12 @@ test: system-packages check ## check, then run the tests and hold the coverage
 	fi
 	$(BIN)/coverage report --include='src/ullage/model/*,src/ullage/policy/*' --show-missing --skip-covered --fail-under=100
 
-test-long: system-packages $(DEV) ## run the tests that take long
+test-long: system-packages $(DEV) $(MUTANTS) ## run the tests that take long
 	@$(BIN)/pytest -m long --timeout=3600
+
+mutants: system-packages $(DEV) $(MUTANTS) ## take each guard away, one at a time, and see a test fail; then mutate policy
+	@$(BIN)/python -m tests.mutants $(GUARDS)
+	$(BIN)/python -m tests.mutants.policy
 
 check: $(DEV) ## look at the code without running it: format, lint, types, imports, dead code
 	@$(BIN)/ruff format --quiet --check --diff $(SOURCES)
@@ -61,6 +66,7 @@ lock: $(VENV)/bin/python ## choose the newest versions for requirements/ anew
 	@$(PIP) install --quiet uv==$(UV_VERSION)
 	$(LOCK) --upgrade --group build pyproject.toml --output-file requirements/run.txt
 	$(LOCK) --upgrade --group dev --constraint requirements/run.txt pyproject.toml --output-file requirements/dev.txt
+	$(LOCK) --upgrade --group mutants --constraint requirements/dev.txt pyproject.toml --output-file requirements/mutants.txt
 
 clean: ## remove what was made here, the environment too
 	@rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -81,4 +87,4 @@ $(VENV)/.%-installed: requirements/%.txt pyproject.toml Makefile | $(VENV)/bin/p
 	$(BIN)/python -m compileall -q src || true  # an editable install compiles nothing, and commands must start quickly
 	touch $@
 
-.PHONY: help demo test test-long check bench reference lock clean system-packages
+.PHONY: help demo test test-long mutants check bench reference lock clean system-packages

@@ -12,6 +12,7 @@ from ullage.model.settings import StoreSettings
 from ullage.model.words import Level, Phase, Result, State
 from ullage.policy.alerting import AlertState
 from ullage.policy.cadence import Rhythm
+from ullage.policy.caps import Cap, Taken
 from ullage.policy.clock import ClockMark
 from ullage.policy.stall import Stall
 
@@ -123,7 +124,7 @@ class Reclaimer(Protocol):
         """
         ...
 
-    def unstage(self, backup_id: str, token: str, handle: str) -> bool:
+    def unstage(self, backup_id: str, token: str) -> bool:
         """Back from the trash to its place; False where it is not there. Raises Changed where the place is taken."""
         ...
 
@@ -180,6 +181,34 @@ class Reclaimer(Protocol):
         ...
 
 
+class Trash(Protocol):
+    """Where what a person deleted waits; live backups come and go by the reclaimer's ``stage`` and ``unstage``."""
+
+    def label(self, op: Operation) -> None:
+        """Lay beside it, durably, what it is and who deleted it: the catalog may be lost."""
+        ...
+
+    def unlabel(self, token: str) -> None:
+        """Take the label off, durably: what goes for good from now on must not be brought back by it."""
+        ...
+
+    def labelled(self) -> list[Operation]:
+        """What stands in the trash under a label, as the label tells it."""
+        ...
+
+    def stage_archive(self, path: str, token: str, handle: str) -> None:
+        """The archive in the trash, durably. Raises Changed where it is another file by now."""
+        ...
+
+    def unstage_archive(self, path: str, token: str) -> bool:
+        """Back in its place; False where it is not in the trash. Raises Changed where the place is taken."""
+        ...
+
+    def purge_archive(self, token: str, handle: str) -> None:
+        """Unlink it; gone already is fine. Raises Changed where it is another file."""
+        ...
+
+
 class OpenStore(Protocol):
     """A store whose identity was verified, and whose roots are held open meanwhile."""
 
@@ -193,6 +222,9 @@ class OpenStore(Protocol):
 
     @property
     def reclaimer(self) -> Reclaimer: ...
+
+    @property
+    def trash(self) -> Trash: ...
 
     def turn(self, wait: float) -> AbstractContextManager[None]:
         """The filesystem to ourselves, for one backup: another store on it must not go for the same pressure.
@@ -241,6 +273,8 @@ class Journal(Protocol):
 
     def unsettled(self, store: str) -> list[Operation]: ...
 
+    def trashed(self, store: str) -> list[Operation]: ...
+
     def latest(self, store: str, backup_id: str, since: float) -> list[Operation]: ...
 
 
@@ -255,6 +289,8 @@ class Catalog(Journal, Protocol):
 
     def set_alert_state(self, store: str, state: AlertState) -> None: ...
 
+    def forget_alert(self, store: str) -> None: ...
+
     def clock_mark(self) -> ClockMark | None: ...
 
     def set_clock_mark(self, mark: ClockMark) -> None: ...
@@ -266,6 +302,24 @@ class Catalog(Journal, Protocol):
     def stall(self, store: str) -> Stall | None: ...
 
     def set_stall(self, store: str, stall: Stall | None) -> None: ...
+
+    def newest(self) -> int:
+        """The id of the newest operation of all; those begun later have higher ones, whatever the clock says."""
+        ...
+
+    def taken(self, store: str, since: float | None, after: int) -> Taken:
+        """What the disk's pressure took: operations with an id above ``after``, begun at ``since`` or later."""
+        ...
+
+    def capped(self, store: str) -> Cap | None: ...
+
+    def set_capped(self, store: str, cap: Cap | None) -> None: ...
+
+    def resumed(self, store: str) -> int:
+        """The newest operation when a person last lifted the caps; 0 where nobody did."""
+        ...
+
+    def set_resumed(self, store: str, operation: int) -> None: ...
 
     def remember_archive(
         self, store: str, path: str, backup_id: str, digest: str, size: int, created_at: int

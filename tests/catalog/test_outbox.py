@@ -40,12 +40,24 @@ def test_alerts_are_due_oldest_first(catalog: Catalog) -> None:
 
 def test_after_a_week_an_alert_is_given_up_and_the_record_says_so(catalog: Catalog) -> None:
     item = catalog.enqueue(alert(at=0.0))
-    catalog.retry(item.id, 7 * DAY, "refused")
+    for _ in range(outbox.LEAST_TRIES):
+        catalog.retry(item.id, 7 * DAY, "refused")
     assert [i.id for i in catalog.due(7 * DAY)] == [item.id]
     assert catalog.due(7 * DAY + 1) == []
     (given_up,) = catalog.alerts(1)
     assert (given_up.outcome, given_up.error) == ("given up", "not delivered within 7 days; refused")
     assert catalog.undelivered() == 0
+
+
+@pytest.mark.parametrize("jump", [10 * 365 * DAY, -20 * 365 * DAY])
+def test_a_clock_that_jumps_neither_gives_an_alert_up_nor_delays_it(catalog: Catalog, jump: float) -> None:
+    start = 1_800_000_000.0
+    before = catalog.enqueue(alert(at=start))
+    catalog.retry(before.id, start + 30, "refused")
+    meanwhile = catalog.enqueue(alert(at=start + jump))
+    catalog.retry(meanwhile.id, start + jump + 30, "refused")
+    for now in (start + jump + 60, start + 60):
+        assert [item.id for item in catalog.due(now)] == [before.id, meanwhile.id]
 
 
 def test_where_more_than_a_thousand_wait_the_oldest_of_that_channel_are_given_up(

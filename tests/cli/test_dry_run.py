@@ -33,6 +33,11 @@ CHANGING = {
     "init": 0,
     "init --reregister --store main": 0,
     "clock accept": 0,
+    "undo": 0,
+    "undo gone-20260103": 0,
+    "undo gone-20260101": 1,
+    "trash empty": 0,
+    "resume": 0,
     "start": 0,
     "stop": 0,
     "restart": 0,
@@ -46,6 +51,8 @@ def pressed(store: Workplace) -> Workplace:
     """A store in emergency, with a pin, an archive and something for every rule to take."""
     store.backup("gone-20260101", "CONFIRMED")
     store.backup("gone-20260102", "CONFIRMED", age=86400)
+    store.backup("gone-20260103", "CONFIRMED", age=80 * 86400)
+    store.done("delete", "gone-20260103", "--yes")
     store.backup("db-20260104", "CREATED", age=3 * 86400)
     store.backup("db-20260105", "PENDING", age=3 * 86400)
     store.backup("odd", "NONSENSE")
@@ -89,7 +96,20 @@ def test_a_dry_run_before_there_is_anything_makes_nothing(place: Workplace) -> N
 
 def test_whatever_changes_anything_can_be_rehearsed() -> None:
     """SPEC 6: every command takes ``--dry-run``, save those that only look."""
-    looking = {"status", "list", "show", "plan", "history", "check", "doctor", "alert", "clock", "config", "demo"}
+    looking = {
+        "status",
+        "list",
+        "show",
+        "plan",
+        "history",
+        "trash",
+        "check",
+        "doctor",
+        "alert",
+        "clock",
+        "config",
+        "demo",
+    }
     context = click.Context(cli)
     for name in COMMANDS.keys() - looking:
         command = cli.get_command(context, name)

@@ -55,10 +55,12 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     store.backup("db-20260104", "CREATED", age=10 * 86400, size=9000)
     store.backup("db-20260105", "CONFIRMED", age=86400)
     lines = (
-        "init", "clock", "clock accept", "config show", "config check", "list", "plan", "plan nuclear 5", "doctor",
-        "pin db-20260102", "unpin db-20260102", "transition db-20260104 PENDING", "archive db-20260101 --yes",
+        "init", "clock", "clock accept", "config show", "config check", "config systemd", "list", "plan",
+        "plan nuclear 5", "doctor",
+        "resume", "pin db-20260102", "unpin db-20260102", "transition db-20260104 PENDING", "archive db-20260101 --yes",
         "cleanup moderate 1 --dry-run", "cleanup moderate 1 --yes", "restore db-20260101", "emergency --dry-run",
-        "monitor", "delete db-20260104 --yes", "history", "status", "check", "show db-20260101",
+        "monitor", "delete db-20260104 --yes", "trash", "status", "undo --dry-run", "undo",
+        "delete db-20260104 --yes", "trash empty --yes", "history", "check", "show db-20260101",
         "start --dry-run", "stop", "restart --dry-run",
     )  # fmt: skip
     found = {line: store.done(*line.split(), "--json").json for line in lines}
@@ -163,7 +165,7 @@ def test_alerts_that_were_queued_are_said_and_keep_to_their_schema(store: Workpl
 def _schema(line: str) -> str:
     words = [word for word in line.split() if word.islower() and not word.startswith("-")]
     pair = " ".join(words[:2])
-    return schema_of(pair if words[0] in ("config", "alert") or pair == "clock accept" else words[0])
+    return schema_of(pair if words[0] in ("config", "alert") or pair in ("clock accept", "trash empty") else words[0])
 
 
 def _nodes(document: Any, path: str) -> list[dict[str, Any]]:

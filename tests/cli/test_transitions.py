@@ -119,6 +119,7 @@ def test_a_backup_comes_back_from_its_archive_as_it_was(store: Workplace) -> Non
     assert ran.json["stores"][0]["actions"][0] | {"reason": ""} == {
         "backup_id": "db-20260101", "action": "restore", "from_state": "ARCHIVED", "to_state": "CONFIRMED",
         "trigger": "USER", "forced": False, "outcome": "done", "reclaimed_bytes": 0, "reason": "",
+        "in_trash": False,
     }  # fmt: skip
     assert store.state_of("db-20260101") == "CONFIRMED"
     assert (store.backups / "db-20260101" / "data").read_bytes() == before
@@ -152,7 +153,7 @@ def test_the_history_holds_all_that_was_done_and_tried(store: Workplace) -> None
         ("db-20260101", "DELETED", "done"), ("db-20260103", "DELETED", "skipped"), ("db-20260102", "CLEANABLE", "done"),
     ]  # fmt: skip
     assert (rows[0]["reason"], rows[0]["trigger"], rows[0]["store"]) == ("old", "USER", "main")
-    assert rows[0]["reclaimed_bytes"] >= 50_000
+    assert (rows[0]["in_trash"], rows[0]["predicted_bytes"] >= 50_000) == (True, True)
     assert [
         row["backup_id"] for row in store.done("history", "--backup", "db-20260102", "--json").json["transitions"]
     ] == ["db-20260102"]

@@ -61,7 +61,7 @@ def _assert_settled(world: World, command: Command, before: str) -> None:
 
 @pytest.mark.parametrize(("verb", "call", "when"), KILLS)
 def test_killed_at_a_system_call_it_is_settled(world: World, tmp_path: Path, verb: str, call: str, when: int) -> None:
-    command = Command(tmp_path, main=world)
+    command = Command(tmp_path, "[defaults.reclaim]\ngrace = 0\n", main=world)
     command.run("init")
     before = fingerprint(world.backups / ONE)
     command.run(verb, ONE, "--yes", code=-9, before=_strace(call, f"signal=SIGKILL:when={when}"))
@@ -72,7 +72,7 @@ def test_killed_at_a_system_call_it_is_settled(world: World, tmp_path: Path, ver
 def test_where_a_system_call_fails_it_is_never_done(
     world: World, tmp_path: Path, verb: str, call: str, error: str
 ) -> None:
-    command = Command(tmp_path, main=world)
+    command = Command(tmp_path, "[defaults.reclaim]\ngrace = 0\n", main=world)
     command.run("init")
     before = fingerprint(world.backups / ONE)
     ran = command.run(verb, ONE, "--yes", code=None, before=_strace(call, f"error={error}"))

@@ -76,7 +76,8 @@ class Case:
         self.world.backup(HOLDER, State.CONFIRMED, age=1, mib=0.01)
         self.whole = fingerprint(self.world.backups / CHOSEN)
         if act in ON_ARCHIVES:
-            assert do(self.world, Action.ARCHIVE).result is Result.DONE
+            archived = do(self.world, Action.ARCHIVE)
+            assert archived.result is Result.DONE, archived
         self.holder = fingerprint(self.world.backups / HOLDER)
         self.rows = len(self.world.history())
 

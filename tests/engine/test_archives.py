@@ -12,7 +12,8 @@ from tests.conftest import LoopDisks
 from tests.engine.world import MIB, World, done
 from tests.loops import LoopDisk
 from ullage.engine.cycle import Act
-from ullage.model.words import State
+from ullage.model.backups import Operation
+from ullage.model.words import Action, Result, State, Trigger
 
 
 def _archive(world: World, backup_id: str, age: float, mib: float) -> None:
@@ -119,3 +120,26 @@ def test_an_archive_says_what_it_really_gained(ground: Path) -> None:
     assert random.reclaimed_bytes < 0.1 * MIB
     assert 0.9 * MIB < plain.reclaimed_bytes <= MIB + 64 * 1024
     assert all(sizes)
+
+
+def test_an_archive_stays_while_what_made_it_is_not_settled(ground: Path) -> None:
+    world = World(ground)
+    world.backup("db-20991231", State.CONFIRMED, mib=0.1)
+    _archive(world, "db-20260101", age=90, mib=0.1)
+    with world.app() as app, app.engine.working(app.sites["main"], Act(), Trigger.USER) as reclaim:
+        found = reclaim.find_archive("db-20260101")
+        assert found is not None
+        made = Operation(
+            at=time.time(),
+            store="main",
+            backup_id="db-20260101",
+            action=Action.ARCHIVE,
+            from_state=State.CONFIRMED,
+            to_state=State.ARCHIVED,
+            trigger=Trigger.DISK_SPACE,
+            reason="under way",
+            path=found.path,
+        )
+        app.catalog.begin(made)
+        assert reclaim.one_archive(found, "asked for").result is Result.SKIPPED
+    assert world.archived() == ["db-20260101.tar.gz"]

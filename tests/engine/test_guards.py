@@ -8,17 +8,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import LoopDisks
+from tests.engine.moments import between, of, pin
 from tests.engine.world import World, done, fingerprint
 from ullage.engine.cycle import Act
-from ullage.model.backups import Operation, Pin
-from ullage.model.cycles import CycleRecord
+from ullage.model.backups import Pin
 from ullage.model.words import Level, Result, State
 from ullage.sources.states import StateHeld, StateSource
 from ullage.system import archives
@@ -35,11 +35,6 @@ def world(ground: Path) -> World:
 
 
 FIRST, SECOND, THIRD = "db-20260101", "db-20260102", "db-20260103"
-
-
-def _of(record: CycleRecord, backup_id: str) -> Operation:
-    (found,) = [op for op in record.actions if op.backup_id == backup_id]
-    return found
 
 
 def _assert_stays(world: World, why: str) -> None:
@@ -120,7 +115,7 @@ def test_a_mount_inside_a_backup_makes_it_fail_by_name(world: World, loop_disk: 
     finally:
         subprocess.run(["umount", str(inside)], check=True)
     assert (treasure / "kept").read_text() == "mine"
-    assert (_of(record, FIRST).result, "unmount" in _of(record, FIRST).reason) == (Result.FAILED, True)
+    assert (of(record, FIRST).result, "unmount" in of(record, FIRST).reason) == (Result.FAILED, True)
     assert [i for _, i in done(record)] == [SECOND, THIRD]
 
 
@@ -150,37 +145,20 @@ def test_a_created_backup_that_was_written_a_moment_ago_stays(ground: Path) -> N
     assert young in world.live()
 
 
-def _between(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, first: Callable[[], object]) -> None:
-    """What another program does just before the first call of ``name``."""
-    call, pending = getattr(owner, name), [first]
-
-    def late(*arguments: object, **options: object) -> object:
-        while pending:
-            pending.pop()()
-        return call(*arguments, **options)
-
-    monkeypatch.setattr(owner, name, late)
-
-
 def test_a_pin_after_the_selection_holds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    _between(monkeypatch, StateHeld, "look", lambda: _pin(world, FIRST))
+    between(monkeypatch, StateHeld, "look", lambda: pin(world, FIRST))
     record = world.cycle()
-    assert "it is pinned" in _of(record, FIRST).reason
+    assert "it is pinned" in of(record, FIRST).reason
     assert [i for _, i in done(record)] == [SECOND, THIRD]
 
 
 def test_a_pin_in_the_last_moment_holds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from ullage.sources.reclaimer import TreeReclaimer
 
-    _between(monkeypatch, TreeReclaimer, "stage", lambda: _pin(world, FIRST))
+    between(monkeypatch, TreeReclaimer, "stage", lambda: pin(world, FIRST))
     record = world.cycle()
-    assert (_of(record, FIRST).result, "pinned meanwhile" in _of(record, FIRST).reason) == (Result.FAILED, True)
+    assert (of(record, FIRST).result, "pinned meanwhile" in of(record, FIRST).reason) == (Result.FAILED, True)
     assert (FIRST in world.live(), world.leftovers()) == (True, [])
-
-
-def _pin(world: World, backup_id: str) -> None:
-    with world.app() as app, app.sites["main"].open() as opened:
-        opened.source.pin(Pin(backup_id=backup_id, at=time.time()))
 
 
 def _emergency(ground: Path) -> World:
@@ -193,9 +171,9 @@ def _emergency(ground: Path) -> World:
 
 def test_a_pin_while_it_is_archived_holds(ground: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = _emergency(ground)
-    _between(monkeypatch, archives, "verify_archive", lambda: _pin(world, FIRST))
+    between(monkeypatch, archives, "verify_archive", lambda: pin(world, FIRST))
     record = world.cycle()
-    assert (_of(record, FIRST).result, "pinned" in _of(record, FIRST).reason) == (Result.FAILED, True)
+    assert (of(record, FIRST).result, "pinned" in of(record, FIRST).reason) == (Result.FAILED, True)
     assert [i for _, i in done(record)] == [SECOND, THIRD]
     assert world.archived() == [f"{SECOND}.tar.zst", f"{THIRD}.tar.zst"]
 
@@ -207,18 +185,18 @@ def test_where_the_floors_holder_went_while_another_was_archived_that_one_stays(
     world.backup("db-20260101", State.CLEANABLE, age=50)
     world.backup("db-20260102", State.CONFIRMED, age=49)
     world.press(97)
-    _between(monkeypatch, archives, "verify_archive", lambda: shutil.rmtree(world.backups / "db-20260102"))
+    between(monkeypatch, archives, "verify_archive", lambda: shutil.rmtree(world.backups / "db-20260102"))
     record = world.cycle()
-    assert "the newest good backup" in _of(record, "db-20260101").reason
+    assert "the newest good backup" in of(record, "db-20260101").reason
     assert (world.live(), world.archived(), world.leftovers()) == (["db-20260101"], [], [])
 
 
 def test_a_lock_taken_after_the_selection_holds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     fd = os.open(world.backups / FIRST, os.O_RDONLY)
-    _between(monkeypatch, StateSource, "hold", lambda: fcntl.flock(fd, fcntl.LOCK_SH))
+    between(monkeypatch, StateSource, "hold", lambda: fcntl.flock(fd, fcntl.LOCK_SH))
     record = world.cycle()
     os.close(fd)
-    assert (_of(record, FIRST).result, "locked by another" in _of(record, FIRST).reason) == (Result.SKIPPED, True)
+    assert (of(record, FIRST).result, "locked by another" in of(record, FIRST).reason) == (Result.SKIPPED, True)
     assert [i for _, i in done(record)] == [SECOND, THIRD]
 
 
@@ -234,19 +212,19 @@ def test_a_mount_that_appears_in_the_last_moment_makes_it_come_back(
     treasure.mkdir()
     (treasure / "kept").write_text("mine")
     bind = ["mount", "--bind", str(treasure), str(inside)]
-    _between(monkeypatch, tree, "rename_exclusive", lambda: subprocess.run(bind, check=True))
+    between(monkeypatch, tree, "rename_exclusive", lambda: subprocess.run(bind, check=True))
     record = world.cycle()
     subprocess.run(["umount", str(inside)], check=True)
     assert (treasure / "kept").read_text() == "mine"
-    assert (_of(record, FIRST).result, "mounted inside" in _of(record, FIRST).reason) == (Result.FAILED, True)
+    assert (of(record, FIRST).result, "mounted inside" in of(record, FIRST).reason) == (Result.FAILED, True)
     assert (FIRST in world.live(), world.leftovers()) == (True, [])
 
 
 def test_a_change_while_it_is_archived_makes_it_stay(ground: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = _emergency(ground)
-    _between(monkeypatch, archives, "verify_archive", (world.backups / FIRST / "more").touch)
+    between(monkeypatch, archives, "verify_archive", (world.backups / FIRST / "more").touch)
     record = world.cycle()
-    assert (_of(record, FIRST).result, "changed" in _of(record, FIRST).reason) == (Result.SKIPPED, True)
+    assert (of(record, FIRST).result, "changed" in of(record, FIRST).reason) == (Result.SKIPPED, True)
     assert (FIRST in world.live(), world.leftovers()) == (True, [])
     assert f"{FIRST}.tar.zst" not in world.archived()
 
@@ -255,15 +233,15 @@ def test_whoever_pins_what_is_just_going_is_told(world: World, monkeypatch: pyte
     from ullage.errors import Changed
     from ullage.sources import pins
 
-    _between(monkeypatch, pins, "add", lambda: (world.backups / FIRST).rename(world.backups / ".ullage/trash/x"))
+    between(monkeypatch, pins, "add", lambda: (world.backups / FIRST).rename(world.backups / ".ullage/trash/x"))
     with pytest.raises(Changed, match="taken away while it was pinned"):
-        _pin(world, FIRST)
+        pin(world, FIRST)
 
 
 def test_a_state_changed_after_the_selection_makes_it_stay(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    _between(monkeypatch, StateHeld, "look", lambda: _say(world, FIRST, "CONFIRMED"))
+    between(monkeypatch, StateHeld, "look", lambda: _say(world, FIRST, "CONFIRMED"))
     record = world.cycle()
-    assert (_of(record, FIRST).result, "by now" in _of(record, FIRST).reason) == (Result.SKIPPED, True)
+    assert (of(record, FIRST).result, "by now" in of(record, FIRST).reason) == (Result.SKIPPED, True)
     assert [i for _, i in done(record)] == [SECOND, THIRD]
 
 
@@ -279,10 +257,10 @@ def test_where_the_floors_holder_went_meanwhile_the_next_newest_stays(
     world.backup("db-20260102", State.CONFIRMED, age=49)
     world.backup("other-20260102", State.CONFIRMED, age=49)
     world.press(90)
-    _between(monkeypatch, StateHeld, "look", lambda: shutil.rmtree(world.backups / "db-20260102"))
+    between(monkeypatch, StateHeld, "look", lambda: shutil.rmtree(world.backups / "db-20260102"))
     record = world.cycle()
     assert "db-20260101" in world.live()
-    assert "the newest good backup" in _of(record, "db-20260101").reason
+    assert "the newest good backup" in of(record, "db-20260101").reason
 
 
 def test_the_identity_missing_makes_it_unavailable_and_nothing_goes(world: World) -> None:

@@ -17,7 +17,7 @@ from ullage.catalog.catalog import Catalog
 from ullage.engine.cycle import Act
 from ullage.model.backups import Operation
 from ullage.model.cycles import CycleRecord
-from ullage.model.settings import ArchiveSettings, ReclaimSettings, Settings, StoreSettings, Watermarks
+from ullage.model.settings import ArchiveSettings, CapSettings, ReclaimSettings, Settings, StoreSettings, Watermarks
 from ullage.model.words import Level, Result, State
 from ullage.sources.register import register
 
@@ -26,7 +26,10 @@ DAY = 86400
 
 
 class World:
-    """``backups`` and ``archives`` under ``path`` (or given), the state beside them, one store ``main``."""
+    """``backups`` and ``archives`` under ``path`` (or given), the state beside them, one store ``main``.
+
+    Unless it is set, ``grace`` is 0: what is deleted goes at once.
+    """
 
     def __init__(self, path: Path, *, archives: Path | None = None, state: Path | None = None, **settings: Any) -> None:
         self.backups = path / "backups"
@@ -34,14 +37,20 @@ class World:
         self.state = path / "state" if state is None else state
         for directory in (self.backups, self.archives, self.state):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        plain = StoreSettings(name="main", backup_root=str(self.backups), archive_root=str(self.archives))
+        plain = StoreSettings(
+            name="main",
+            backup_root=str(self.backups),
+            archive_root=str(self.archives),
+            reclaim=ReclaimSettings(grace=0.0),
+        )
         self.store = replace(plain, **settings)
 
     def set(self, **settings: Any) -> None:
-        """Other settings: ``reclaim``, ``archive`` and ``watermarks`` by their own keys, the store's by theirs."""
-        parts = {"reclaim": ReclaimSettings, "archive": ArchiveSettings, "watermarks": Watermarks}
+        """Other settings: those of a table (``reclaim``, ``caps``) by their own keys, the store's by theirs."""
+        parts = {"reclaim": ReclaimSettings, "caps": CapSettings, "archive": ArchiveSettings, "watermarks": Watermarks}
         for name in parts.keys() & settings.keys():
-            settings[name] = parts[name](**settings[name])
+            own = {"grace": 0.0} if name == "reclaim" else {}
+            settings[name] = parts[name](**own | settings[name])
         self.store = replace(self.store, **settings)
 
     @contextmanager

@@ -142,3 +142,20 @@ def test_whatever_happened_a_level_that_lasts_is_the_one_that_was_told(steps: li
         now += step
         state, _ = alert_due(state, level, now=now, repeat=REPEAT, settled=SETTLED)
     assert state.level is CRITICAL
+
+
+def test_the_state_says_since_when_its_level_lasts() -> None:
+    state, kind = alert_due(AlertState(OK, 5.0), WARNING, now=10.0, repeat=REPEAT, settled=SETTLED)
+    assert (state.since, kind) == (10.0, "entered")
+
+
+def test_a_repeat_does_not_forget_when_it_was_last_told_that_things_are_better() -> None:
+    state = AlertState(WARNING, 0.0, last_sent=0.0, eased_at=3000.0)
+    after, kind = alert_due(state, WARNING, now=REPEAT, repeat=REPEAT, settled=SETTLED)
+    assert (after.eased_at, after.last_sent, kind) == (3000.0, REPEAT, "repeat")
+
+
+def test_only_better_levels_are_calm() -> None:
+    assert seen(AlertState(CRITICAL, 0.0), WARNING, now=9.0).calm == {WARNING: 9.0}
+    assert seen(AlertState(CRITICAL, 0.0), OK, now=9.0).calm == {OK: 9.0, WARNING: 9.0}
+    assert seen(AlertState(CRITICAL, 0.0), CRITICAL, now=9.0).calm == {}

@@ -10,7 +10,17 @@ from tests.policy.make import reading, space
 from ullage.model.readings import Reading, Space
 from ullage.model.settings import Watermarks
 from ullage.model.words import Level
-from ullage.policy.assess import Goal, archive_pressed, assess, level_of, missing, reached, shown_percent, usage_of
+from ullage.policy.assess import (
+    Goal,
+    archive_pressed,
+    assess,
+    level_of,
+    missing,
+    of_disk,
+    reached,
+    shown_percent,
+    usage_of,
+)
 
 MARKS = Watermarks()
 
@@ -156,3 +166,26 @@ def test_what_is_missing_is_just_enough(used: int, available: int, goal: Goal, m
 )
 def test_archives_are_pressed_at_critical_on_a_filesystem_of_their_own(what: Reading, pressed: bool) -> None:
     assert archive_pressed(what, MARKS) is pressed
+
+
+def test_a_target_need_not_be_a_whole_number() -> None:
+    marks = Watermarks(target_free=20.5)
+    assert reached(Goal.TARGET, 79.5, marks)
+    assert not reached(Goal.TARGET, 79.6, marks)
+
+
+def test_where_the_backups_cannot_be_measured_the_rest_is_told_all_the_same() -> None:
+    pressure = assess(reading(archive=space(300), total=space(200)), MARKS)
+    assert (pressure.level, pressure.usage, pressure.reason) == (Level.UNAVAILABLE, None, "nothing was measured")
+    assert (pressure.archive_usage, pressure.total_usage) == (30.0, 20.0)
+
+
+def test_what_must_be_gained_is_of_what_an_unprivileged_writer_may_use() -> None:
+    assert missing(Goal.LOW, reading(space(800, total=1000, reserved=100)), MARKS) == (126, 0)
+    assert missing(Goal.LOW, reading(space(800, total=1000)), MARKS) == (51, 0)
+
+
+def test_of_the_disk_is_the_reading_without_a_capacity() -> None:
+    disk, capacity = space(500), space(900)
+    assert of_disk(reading(disk, capacity, archive=space(1))) == reading(disk, archive=space(1))
+    assert of_disk(reading()) == reading()

@@ -142,3 +142,16 @@ def test_a_reclaim_dated_in_the_future_holds_nothing_up() -> None:
 
 def test_two_looks_at_one_moment_reclaim_once() -> None:
     assert reclaims([(0.0, Level.WARNING), (0.0, Level.WARNING)]) == [0.0]
+
+
+def test_an_emergency_that_lasts_is_counted_from_its_own_beginning() -> None:
+    """SPEC 4: every third check, for 30 checks; then as seldom as the others. Times are of any epoch."""
+    entered = 1_800_000_000.0
+    rhythm, due = reclaim_due(Rhythm(level=Level.WARNING, since=entered - 500.0), Level.EMERGENCY, MONITOR, now=entered)
+    assert (rhythm.since, due) == (entered, True)
+    reclaims = [0.0]
+    for after in range(10, 1000, 10):
+        rhythm, due = reclaim_due(rhythm, Level.EMERGENCY, MONITOR, now=entered + after)
+        assert rhythm.since == entered
+        reclaims += [float(after)] if due else []
+    assert reclaims == [*(30.0 * third for third in range(11)), 600.0, 900.0]

@@ -86,3 +86,9 @@ def test_of_several_that_count_the_highest_is_named_and_of_those_the_last() -> N
 
 def test_one_dated_a_little_ahead_acted_just_now() -> None:
     assert "0 s ago" in str(deferral(Trigger.DISK_SPACE, [Prior(trigger=Trigger.USER, at=1010.0)], now=1000.0))
+
+
+def test_what_is_in_no_known_state_may_become_nothing() -> None:
+    for forced in (False, True):
+        why = refusal(None, State.DELETED, forced=forced)
+        assert why == "its state is not known, so nothing may be made of it; mend its .state first"

@@ -172,3 +172,11 @@ def test_all_the_holds_are_told_together() -> None:
 )
 def test_nothing_else_holds(facts: dict[str, Any]) -> None:
     assert holds(backup(**facts), None, RECLAIM, now=NOW) == ()
+
+
+def test_the_archives_of_every_series_without_a_backup_have_their_own_floor() -> None:
+    found = [archive(name, age) for age, name in enumerate(("a-20260101", "b-20260101", "20260101", "plain"), start=1)]
+    floor = archive_floors(found, [], 1)
+    assert set(floor) == {one.path for one in found}
+    assert floor[found[0].path] == 'the newest archive of the series "a", which has no live backup'
+    assert floor[found[3].path] == "the newest archive of the series of names without a date, which has no live backup"

@@ -239,3 +239,48 @@ def test_an_archive_that_is_slower_than_the_disk_fills_comes_too_late(
 )
 def test_a_gain_under_half_of_the_predicted_is_fruitless(predicted: int, reclaimed: int, expected: bool) -> None:
     assert fruitless(predicted, reclaimed) is expected
+
+
+def _too_late(others: int, available: int, *, ours: int = 150, same: bool = False) -> str | None:
+    """An archive of about 300 of which ``ours`` stand after 10 s, while others wrote so much."""
+    old = backup(state=State.CLEANABLE, size_bytes=1000, reclaimable_bytes=1000)
+    used = 9000 + others + (ours if same else 0)
+    spaces = (space(9000, total=used + available), space(used, total=used + available))
+    before, now = (reading(one, archive=space(10), same_filesystem=same) for one in spaces)
+    return archive_too_late(old, ours, 10.0, before, now, STORE)
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_an_archive_may_take_exactly_as_long_as_there_is_room_and_no_longer(same: bool) -> None:
+    # 150 in 10 s: the other 150 and reading 300 back at 0.7 of that take 24 s more.
+    assert _too_late(500, 1200, same=same) is None
+    assert _too_late(500, 1199, same=same) is not None
+
+
+def test_it_says_in_how_long_the_disk_is_full_and_how_long_the_archive_takes() -> None:
+    assert _too_late(500, 600) == "at this rate the disk is full in 12 s, and the archive takes 24 s more"
+
+
+def test_a_little_written_by_others_counts_and_so_does_the_first_byte_of_the_archive() -> None:
+    assert _too_late(1, 0) is not None
+    assert _too_late(500, 1200, ours=1) is not None
+
+
+def test_a_space_that_was_not_there_before_is_not_compared() -> None:
+    old = backup(state=State.CLEANABLE, size_bytes=1000, reclaimable_bytes=1000)
+    before, now = reading(space(500)), reading(space(500), space(999))
+    assert archive_too_late(old, 150, 10.0, before, now, STORE) is None
+
+
+def test_what_is_in_no_known_state_is_not_archived() -> None:
+    assert archive_choice(backup(state=None), STORE, reading(space(1))) == (False, "unknown is not archived")
+    assert archive_choice(backup(state=State.PENDING), STORE, reading(space(1)))[1] == "PENDING is not archived"
+
+
+def test_a_shared_filesystem_without_inodes_has_no_room_for_an_archive() -> None:
+    full = reading(space(900), archive=space(0, total=GIB, inodes=(10, 10)), same_filesystem=True)
+    chosen = archive_choice(backup(state=State.CLEANABLE, size_bytes=10), STORE, full)
+    assert chosen == (
+        False,
+        "no room for an archive of about 3 B: the filesystem shared with the backups is out of inodes",
+    )

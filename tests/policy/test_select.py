@@ -18,6 +18,7 @@ from ullage.model.settings import ConfidenceSettings, StoreSettings
 from ullage.model.units import DAY, MIB
 from ullage.model.words import LIVE_STATES, CleanupLevel, State, Strategy
 from ullage.policy.protect import floors
+from ullage.policy.rank import oldest_first
 from ullage.policy.select import recheck, select
 
 STORE = store(keep_last=0)
@@ -47,7 +48,7 @@ def test_a_level_takes_the_states_of_its_row(level: CleanupLevel, state: State) 
 @pytest.mark.parametrize("level", CleanupLevel)
 def test_a_level_takes_from_its_boosted_confidence_on(level: CleanupLevel) -> None:
     least = LEVELS[level][1]
-    for boost in (0.0, 0.05, 0.15, 0.2, 0.25, 0.35):  # with a base of 0.5: exactly 0.5, 0.55, 0.65, 0.7, 0.75, 0.85
+    for boost in (0.0, 0.05, 0.15, 0.19, 0.2, 0.24, 0.25, 0.34, 0.35):  # with a base of 0.5: 0.7, 0.75, 0.85 and less
         settings = replace(STORE, confidence=ConfidenceSettings(pressure_boost=boost))
         boosted = (50 + round(boost * 100)) / 100
         assert goes(backup(age=0, created_at=int(NOW)), level, settings) == (boosted >= least and level != "nuclear")
@@ -265,3 +266,21 @@ def test_ten_thousand_backups_are_selected_in_a_blink() -> None:
     began = time.process_time()
     select(many, CleanupLevel.GENTLE, 5, store(), now=NOW)
     assert time.process_time() - began < 1.0  # 0.07 s when nothing else runs
+
+
+def test_floors_that_are_known_already_are_those_that_count() -> None:
+    one, other = backup("db-20260101"), backup("db-20260102")
+    selection = select([one, other], CleanupLevel.MODERATE, 3, store(), now=NOW, kept={one.id: "it is held"})
+    assert (ids(selection), selection.stays) == ([other.id], {one.id: ("it is held",)})
+
+
+def test_a_selection_says_for_what_and_how_it_was_made() -> None:
+    selection = select([], CleanupLevel.GENTLE, 3, store(strategy=Strategy.LARGEST_FIRST), now=NOW)
+    assert (selection.level, selection.strategy, selection.limit) == (CleanupLevel.GENTLE, Strategy.LARGEST_FIRST, 3)
+
+
+def test_what_has_no_known_age_comes_last() -> None:
+    unknown, old = backup("a", age=0.0), backup("b", age=90 * DAY)
+    assert sorted([replace(unknown, created_at=None), old, unknown], key=oldest_first) == [
+        *(old, unknown, replace(unknown, created_at=None))
+    ]

@@ -17,6 +17,7 @@ STALL = Stall(until=1300.0, missing=100 * MIB, free=50 * MIB)
         pytest.param(99 * MIB, 1299.0, True, id="less than half came back"),
         pytest.param(100 * MIB, 1000.0, False, id="half came back"),
         pytest.param(0, 1300.0, False, id="the time is over"),
+        pytest.param(0, -2.0 * DAY, False, id="the clock was set back since"),
     ],
 )
 def test_a_store_waits_until_the_time_is_over_or_the_space_is_back(free: int, now: float, waits: bool) -> None:
@@ -30,7 +31,8 @@ def test_without_a_stall_nothing_waits() -> None:
 def test_it_says_how_much_is_held_and_by_what() -> None:
     said = str(stalled(STALL, free=0, now=1000.0))
     assert "100.0 MiB did not come back" in said
-    assert "snapshot" in said
+    assert "did not come back. Something else holds them: a process with deleted files open, a snapshot" in said
+    assert "links or reflinks outside. No more is deleted for" in said
     assert "5 min" in said
 
 
@@ -41,3 +43,7 @@ def test_each_stall_in_a_row_lasts_twice_as_long_up_to_a_day() -> None:
         lasts.append(stall.until)
     assert lasts[:4] == [300.0, 600.0, 1200.0, 2400.0]
     assert lasts[-1] == DAY
+
+
+def test_a_stall_keeps_what_was_missing_and_what_was_free() -> None:
+    assert stall_after(None, missing=7, free=5, now=100.0, first=300.0) == Stall(until=400.0, missing=7, free=5)

@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from tests.system.workshop import Workshop, opened, small_backup
 from ullage.errors import ArchiveError
+from ullage.system import archives
 from ullage.system.archives import Contents, extract_archive, list_archive
 
 
@@ -114,3 +115,13 @@ def test_an_archive_of_nothing_is_refused(workshop: Workshop) -> None:
     os.pwrite(workshop.part_fd, gzip.compress(bytes(10240)), 0)
     with pytest.raises(ArchiveError, match="it is empty"):
         list_archive(workshop.part_fd)
+
+
+def test_what_was_extracted_is_durable(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = workshop.archive.with_name("b.tar.gz")
+    archive.write_bytes(evil(("b/one", FILE, "")))
+    synced: list[list[str]] = []
+    monkeypatch.setattr(archives, "syncfs", lambda fd: synced.append(os.listdir(fd)))
+    with opened(archive) as fd:
+        extract_archive(fd, workshop.out_fd)
+    assert synced == [["b"]]

@@ -195,7 +195,7 @@ def test_an_archive_of_something_else_than_the_manifest_is_not_verified(workshop
     backup = small_backup(workshop)
     manifest = workshop.look(backup.name)
     CHANGES[change](backup)
-    with pytest.raises(ArchiveError, match=r"cannot be trusted: it(s entry \d, daily| holds)"):
+    with pytest.raises(ArchiveError, match="cannot be trusted: it holds"):
         verify_archive(workshop.part_fd, workshop.write(backup.name), manifest, backup.name)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from ullage.system.clock import SystemClock
 
 
@@ -21,3 +23,19 @@ def test_now_is_the_wall_clock_and_monotonic_never_goes_back() -> None:
     clock = SystemClock()
     assert abs(clock.now() - time.time()) < 10
     assert clock.monotonic() <= clock.monotonic()
+
+
+def test_where_the_kernels_boot_id_is_hidden_it_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in ullage.service, which hides /proc/sys; both ways of writing it are one boot."""
+    boot_id = SystemClock().mark().boot_id
+
+    def hidden(path: Path, *_: object) -> str:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "read_text", hidden)
+    monkeypatch.setenv("ULLAGE_BOOT_ID", boot_id.replace("-", ""))
+    assert SystemClock().mark().boot_id == boot_id
+    for nonsense in ("", "x"):
+        monkeypatch.setenv("ULLAGE_BOOT_ID", nonsense)
+        with pytest.raises(FileNotFoundError):
+            SystemClock().mark()

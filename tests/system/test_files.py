@@ -270,6 +270,15 @@ def test_an_overwritten_file_holds_the_new_content_and_stays_itself(fd: int, her
     assert (here / ".state").stat().st_ino == inode
 
 
+def test_what_is_overwritten_is_durable(fd: int, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / ".state").write_text("CLEANABLE")
+    events: list[str] = []
+    for name in ("pwrite", "ftruncate", "fsync"):
+        monkeypatch.setattr(os, name, _recording(events, name, getattr(os, name), fd))
+    files.overwrite(fd, ".state", b"CONFIRMED")
+    assert events == ["pwrite", "ftruncate", "fsync file"]
+
+
 @pytest.mark.root
 @pytest.mark.parametrize("fstype", ["ext4", "xfs"])
 def test_a_full_disk_takes_a_state_in_place(loop_disk: LoopDisks, fstype: str) -> None:

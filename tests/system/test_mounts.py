@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import LoopDisks
 from tests.loops import run
 from ullage.errors import Changed
-from ullage.system.mounts import device_of, mounts_below, real_path
+from ullage.system.mounts import device_of, mount_point, mounts_below, real_path
 
 STRANGE = "a b\tc\nd\\e#f\rg" + os.fsdecode(b"\xff")
 
@@ -65,3 +65,10 @@ def test_a_root_that_was_unmounted_lazily_has_no_path_and_no_device(loop_disk: L
             real_path(descriptor)
     finally:
         os.close(descriptor)
+
+
+@pytest.mark.root
+def test_the_mount_point_under_a_path_is_the_nearest(loop_disk: LoopDisks) -> None:
+    disk = loop_disk("ext4")
+    assert mount_point(str(disk.path)) == mount_point(f"{disk.path}/a/b") == str(disk.path)
+    assert mount_point(str(disk.path.parent)) == mount_point("/") != str(disk.path)

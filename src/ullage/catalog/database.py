@@ -11,7 +11,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
@@ -205,7 +205,10 @@ class Database:
         return full and self.give_up_reserve()
 
     def _set_aside(self) -> bool:
-        """Move a corrupt catalog away, unless somebody else has it open. Nothing is ever deleted on its word alone."""
+        """Move a corrupt catalog away, unless somebody else has it open. Nothing is ever deleted on its word alone.
+
+        One that is sound stays: SQLite says of a read that failed that the file is corrupt.
+        """
         try:
             fcntl.flock(self._presence, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -215,12 +218,24 @@ class Database:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
-            self.recovered_from = self._move_aside()
+            if not self._sound():
+                self.recovered_from = self._move_aside()
         except OSError as error:
             raise self._explained(error) from error
         finally:
             fcntl.flock(self._presence, fcntl.LOCK_SH)
         return True
+
+    def _sound(self) -> bool:
+        """Whether nothing is wrong with it, read anew. Raises OSError where the disk does not give it back."""
+        for path in (self._path, self._path.with_name(self._path.name + "-journal")):
+            with suppress(FileNotFoundError):
+                _read_through(path)
+        try:
+            with closing(_connect(self._path)) as connection:
+                return bool(connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
+        except sqlite3.Error:
+            return False
 
     def _move_aside(self) -> str:
         aside = f"{self._path}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
@@ -250,6 +265,12 @@ def _code(error: _Fault) -> int:
         return sqlite3.SQLITE_CORRUPT
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF  # without the extension
+
+
+def _read_through(path: Path) -> None:
+    with path.open("rb", buffering=0) as file:
+        while file.read(1 << 20):
+            pass
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

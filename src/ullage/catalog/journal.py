@@ -10,10 +10,12 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from ullage.catalog.database import Database, Row, sensible
+from ullage.catalog.schema import TAKEN
 from ullage.errors import CatalogError
 from ullage.model.backups import Operation
 from ullage.model.units import printable
 from ullage.model.words import Phase, Result, Trigger
+from ullage.policy.caps import Taken
 
 REPEAT_SECONDS = 3600.0
 """An attempt that comes to nothing for the same reason again is told once in this time."""
@@ -70,15 +72,35 @@ class Journal(Database):
 
     def unsettled(self, store: str) -> list[Operation]:
         """What was begun and never settled, oldest first: the work of recovery."""
-        return self._operations("WHERE store = ? AND phase <> 'settled' ORDER BY id", (store,))
+        return self._operations("WHERE store = ? AND phase <> 'settled' AND phase <> 'trashed' ORDER BY id", (store,))
+
+    def trashed(self, store: str) -> list[Operation]:
+        """What waits in the trash, oldest first."""
+        return self._operations("WHERE store = ? AND phase <> 'settled' AND phase = 'trashed' ORDER BY id", (store,))
 
     def latest(self, store: str, backup_id: str, since: float) -> list[Operation]:
         """Of one backup: what is under way, and what was done and ended at ``since`` or later; newest first."""
         return self._operations(
-            "WHERE store = ? AND backup_id = ? AND (phase <> 'settled' OR (result = ? AND at + duration_seconds >= ?))"
-            " ORDER BY id DESC",
+            "WHERE store = ? AND backup_id = ? AND ((phase <> 'settled' AND phase <> 'trashed')"
+            " OR (result = ? AND at + duration_seconds >= ?)) ORDER BY id DESC",
             (store, os.fsencode(backup_id), Result.DONE, since),
         )
+
+    def newest(self) -> int:
+        """The id of the newest operation of all; those begun later have higher ones, whatever the clock says."""
+        return int(self._read("SELECT coalesce(max(id), 0) FROM operations")[0][0])
+
+    def taken(self, store: str, since: float | None, after: int) -> Taken:
+        """What the disk's pressure took: operations with an id above ``after``, begun at ``since`` or later.
+
+        One that is dated in the future, from before the clock was set back, is among them.
+        """
+        count, size, first = self._read(
+            "SELECT count(*), coalesce(sum(predicted_bytes), 0), min(at) FROM operations"
+            f" WHERE store = ? AND at >= ? AND id > ? AND {TAKEN}",
+            (store, float("-inf") if since is None else since, after),
+        )[0]
+        return Taken(count=count, bytes=size, first=first)
 
     def history(
         self,

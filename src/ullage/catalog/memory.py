@@ -10,6 +10,7 @@ from ullage.catalog.database import Database
 from ullage.catalog.values import Registration, Summed
 from ullage.policy.alerting import AlertState
 from ullage.policy.cadence import Rhythm
+from ullage.policy.caps import Cap
 from ullage.policy.clock import ClockMark
 from ullage.policy.stall import Stall
 
@@ -38,6 +39,10 @@ class Memory(Database):
         """Remember what was told."""
         self._set(store, "alert", state)
 
+    def forget_alert(self, store: str) -> None:
+        """Tell it anew when it is due again."""
+        self._set(store, "alert", None)
+
     def clock_mark(self) -> ClockMark | None:
         """The last moment that was trusted."""
         return self._get(_SITE, "clock", ClockMark)
@@ -60,10 +65,23 @@ class Memory(Database):
 
     def set_stall(self, store: str, stall: Stall | None) -> None:
         """Remember a fruitless reclaim, or that it is over."""
-        if stall is None:
-            self._write(lambda db: db.execute("DELETE FROM meta WHERE store = ? AND key = 'stall'", (store,)))
-        else:
-            self._set(store, "stall", stall)
+        self._set(store, "stall", stall)
+
+    def capped(self, store: str) -> Cap | None:
+        """The cap that stopped the last reclaim; None where none did."""
+        return self._get(store, "capped", Cap)
+
+    def set_capped(self, store: str, cap: Cap | None) -> None:
+        """Remember it, or that the last reclaim met none."""
+        self._set(store, "capped", cap)
+
+    def resumed(self, store: str) -> int:
+        """The newest operation when a person last lifted the caps; 0 where nobody did."""
+        return self._get(store, "resumed", int) or 0
+
+    def set_resumed(self, store: str, operation: int) -> None:
+        """Count no operation up to this one against a cap."""
+        self._set(store, "resumed", operation)
 
     def summed(self, store: str) -> Summed | None:
         """What the store was found to take when it was last summed up."""
@@ -79,5 +97,9 @@ class Memory(Database):
         return rows[0] if rows else None
 
     def _set(self, store: str, key: str, value: object) -> None:
+        """Remember a value; None forgets it."""
+        if value is None:
+            self._write(lambda db: db.execute("DELETE FROM meta WHERE store = ? AND key = ?", (store, key)))
+            return
         row = (store, key, msgspec.json.encode(value))
         self._write(lambda db: db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row))

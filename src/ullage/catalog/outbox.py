@@ -15,6 +15,10 @@ from ullage.model.units import DAY
 MOST_WAITING = 1000
 """Per channel; the oldest are given up for a newer one."""
 LONGEST_WAIT = 7 * DAY
+LEAST_TRIES = 24
+"""So often an alert was tried before it is given up for its age: a clock that jumps makes it old at once."""
+_FAR = DAY
+"""Seconds ahead beyond which no next try was meant to be: the clock was set back since."""
 _KEPT = 30 * DAY
 """How long the record stays of what was delivered or given up."""
 _FIELDS = OutboxItem.__struct_fields__
@@ -49,13 +53,14 @@ class Outbox(Database):
         return self._items("WHERE id = ?", (made,))[0]
 
     def due(self, now: float) -> list[OutboxItem]:
-        """The alerts whose time has come, oldest first; those that have waited for a week are given up instead."""
-        where = "WHERE outcome = 'waiting' AND at < ?"
-        stale = (now - LONGEST_WAIT,)
+        """The alerts whose time has come, oldest first; those tried in vain for a week are given up instead."""
+        where = "WHERE outcome = 'waiting' AND at < ? AND attempts >= ?"
+        stale = (now - LONGEST_WAIT, LEAST_TRIES)
         if self._read(f"SELECT 1 FROM outbox {where} LIMIT 1", stale):
             given_up = "UPDATE outbox SET outcome = 'given up', error = ? || error"
             self._write(lambda db: db.execute(f"{given_up} {where}", (b"not delivered within 7 days; ", *stale)))
-        return self._items("WHERE outcome = 'waiting' AND next_at <= ? ORDER BY id", (now,))
+        due = "WHERE outcome = 'waiting' AND (next_at <= ? OR next_at > ?) ORDER BY id"
+        return self._items(due, (now, now + _FAR))
 
     def delivered(self, id: int, at: float) -> None:  # noqa: A002
         """This alert is done with; ``at`` is when."""

@@ -10,6 +10,9 @@ import time
 
 from ullage.errors import CatalogError
 
+TAKEN = """"trigger" = 90 AND action IN ('archive', 'delete') AND (result = 'done' OR phase = 'purging')"""
+"""The operations that count against a cap: what pressure took, also where it is half gone and cannot be finished."""
+
 MIGRATIONS = (
     """
     CREATE TABLE operations (
@@ -83,6 +86,8 @@ MIGRATIONS = (
         PRIMARY KEY (store, key)
     ) WITHOUT ROWID
     """,
+    "ALTER TABLE operations ADD COLUMN predicted_inodes INTEGER NOT NULL DEFAULT 0",
+    f"CREATE INDEX operations_taken ON operations (store, at, predicted_bytes) WHERE {TAKEN}",
 )
 
 

@@ -16,7 +16,7 @@ from ullage.errors import UllageError
 from ullage.model.backups import Operation
 from ullage.model.cycles import CycleRecord
 from ullage.model.units import format_size, printable
-from ullage.model.words import CleanupLevel, Level, Result
+from ullage.model.words import CleanupLevel, Level, Phase, Result
 
 
 @click.command()
@@ -112,6 +112,7 @@ def told(dry_run: bool) -> Callable[[str, Operation], None]:
         if options.json:
             return
         gained = f", {format_size(op.reclaimed_bytes)}" if op.result in (Result.DONE, Result.PLANNED) else ""
+        gained = ", in the trash" if op.phase is Phase.TRASHED and op.result is Result.DONE else gained
         forced = ", forced" if op.forced else ""
         try:
             out(f"{store}: {op.action} {printable(op.backup_id)}: {op.result}{gained}{forced}: {printable(op.reason)}")
@@ -140,13 +141,20 @@ def _print(record: CycleRecord) -> None:
     for note in record.notes:
         say(f"{record.store}: {note}")
     done = [op for op in record.actions if op.result is Result.DONE]
+    trashed = [op for op in done if op.phase is Phase.TRASHED]
     planned = [op for op in record.actions if op.result is Result.PLANNED]
+    undone = [op for op in record.actions if op.result is Result.UNDONE]
     gained = sum(op.reclaimed_bytes for op in done or planned)
     what = f"{len(planned)} planned" if planned else f"{len(done)} done"
+    what += f", {len(undone)} brought back" if undone else ""
     usage = percent(record.usage_before)
     if record.usage_after != record.usage_before:
         usage += f" -> {percent(record.usage_after)}"
     out(f"{record.store}: {record.level}, {usage}; {what}, {format_size(gained)}")
+    if trashed:
+        size = format_size(sum(op.predicted_bytes for op in trashed))
+        back = "ullage undo" if len(trashed) == 1 else "ullage undo --all"
+        out(f"{record.store}: {len(trashed)} in the trash, {size}; {back} brings back, ullage trash says until when")
 
 
 def _with_deliveries(document: shapes.Shape, deliveries: list[Any]) -> shapes.Shape:

@@ -12,6 +12,7 @@ import click
 
 from ullage.cli.context import application, common, common_options
 from ullage.cli.output import out, print_json
+from ullage.engine.caps import holds
 from ullage.errors import ArchiveError, Changed, Interrupted, UllageError
 from ullage.model.units import printable
 from ullage.model.words import Level
@@ -49,9 +50,13 @@ def doctor(all_archives: bool) -> None:
 def _general(app: Any) -> Iterator[Finding]:
     from ullage.config.advice import contradictions, warnings
     from ullage.config.roots import check_paths
+    from ullage.system.processes import sees_all
 
     yield from (("fault", fault) for fault in check_paths(app.settings, os.environ))
-    yield from (("warning", line) for line in [*contradictions(app.settings), *warnings(app.settings)])
+    settings = app.settings
+    yield from (("warning", line) for line in [*contradictions(settings), *warnings(settings)])
+    if not sees_all():
+        yield "warning", "what other users' processes have open for writing is not seen: that takes CAP_SYS_PTRACE"
     clock = app.clock_fault()
     yield ("fault", f"{clock} (ullage clock accept)") if clock else ("ok", "the clock is believed")
     if app.catalog.recovered_from:
@@ -68,9 +73,13 @@ def _store(app: Any, site: Any, seconds: float) -> Iterator[Finding]:
     yield ("fault" if bad else "ok"), f"{pressure.level}: {pressure.reason}"
     for op in app.catalog.unsettled(site.settings.name):
         yield "warning", f"{op.action} of {printable(op.backup_id)} is under way, or was interrupted at {op.phase}"
+    for hold in holds(app.catalog, site.settings, reading, now=app.clock.now()):
+        yield "warning", f"{hold.reason} ({hold.lifted_by})"
     if reading.fault is not None:
         return
     try:
+        if text := app.out_of_reach(site):
+            yield "warning", text
         with site.open() as opened:
             yield from _contents(app, site, opened)
             yield from _archives(app, opened, time.monotonic() + seconds)
@@ -84,7 +93,8 @@ def _contents(app: Any, site: Any, opened: Any) -> Iterator[Finding]:
         if backup.fault is not None:
             yield "warning", f"{printable(backup.id)} is eligible for nothing: {backup.fault}"
     yield from (("warning", f"{printable(name)}: {why}") for name, why in opened.source.oddities())
-    known = {op.token for op in app.catalog.unsettled(site.settings.name)}
+    name = site.settings.name
+    known = {op.token for op in (*app.catalog.unsettled(name), *app.engine.trashed(site))}
     yield from _leftovers(opened, known)
     there = {backup.id for backup in backups} | {archive.backup_id for archive in opened.source.archives()}
     for backup_id in opened.source.pins().keys() - there:
@@ -94,10 +104,10 @@ def _contents(app: Any, site: Any, opened: Any) -> Iterator[Finding]:
 
 def _leftovers(opened: Any, known: set[str]) -> Iterator[Finding]:
     for place, name in opened.reclaimer.leftovers():
-        what = f"in {place}: {printable(name)} belongs to no operation"
-        if name.removesuffix(".part") in known:
+        what = f"in the {place}: {printable(name)} belongs to no operation"
+        if name.removesuffix(".part").removesuffix(".json") in known:
             continue
-        if place == "trash":
+        if place.startswith("trash"):
             yield "fault", f"{what}; look at it, then remove it by hand"
         else:
             yield "warning", f"{what} of this catalog; if it is ours, the next reclaim removes it"

@@ -37,7 +37,7 @@ def history(limit: int, backup_id: str | None) -> None:
                 str(row["from_state"]),
                 str(row["to_state"]),
                 str(row["trigger"]) + (" forced" if row["forced"] else ""),
-                str(row["outcome"]),
+                "in the trash" if row["in_trash"] else str(row["outcome"]),
                 format_size(op.reclaimed_bytes),
                 str(row["reason"]),
             ]

@@ -29,6 +29,8 @@ COMMANDS = {
     "archive": "one",
     "restore": "one",
     "delete": "one",
+    "undo": "trash",
+    "trash": "trash",
     "pin": "pins",
     "unpin": "pins",
     "history": "history",
@@ -39,6 +41,7 @@ COMMANDS = {
     "doctor": "doctor",
     "alert": "alert",
     "clock": "clock",
+    "resume": "resume",
     "config": "config",
     "demo": "demo",
 }
@@ -82,8 +85,11 @@ def main() -> None:
         code = _complain(str(error), error.exit_code)
     except BrokenPipeError:
         code = 1
+    except MemoryError:
+        code = _complain("out of memory; what was under way is settled at the next start", 1)
     except OSError as error:
-        where = f" ({printable(os.fsdecode(error.filename))})" if error.filename else ""
+        named = isinstance(error.filename, str | bytes)  # it may be the number of a descriptor
+        where = f" ({printable(os.fsdecode(error.filename))})" if named else ""
         code = _complain(f"the system said: {error.strerror or error}{where}", 1)
     flushed = [_flushed(stream) for stream in (sys.stdout, sys.stderr)]
     code = code if isinstance(code, int) else 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ullage.engine.caps import Hold
 from ullage.model.backups import Archive, Backup, Operation, Pin, Score
 from ullage.model.cycles import CycleRecord
 from ullage.model.readings import Reading, Space
 from ullage.model.settings import Watermarks
 from ullage.model.units import printable, rfc3339
+from ullage.model.words import Phase, Result
 from ullage.policy.assess import usage_of
 from ullage.policy.series import series_of
 
@@ -102,6 +104,7 @@ def action(op: Operation) -> Shape:
         "trigger": op.trigger.name,
         "forced": op.forced,
         "outcome": op.result or "interrupted",
+        "in_trash": op.phase is Phase.TRASHED and op.result is Result.DONE,
         "reclaimed_bytes": op.reclaimed_bytes,
         "reason": printable(op.reason),
     }
@@ -116,6 +119,19 @@ def transition(op: Operation) -> Shape:
         "predicted_bytes": op.predicted_bytes,
         "duration_seconds": op.duration_seconds,
         "path": printable(op.path) or None,
+    }
+
+
+def trashed(op: Operation, grace: float) -> Shape:
+    """One row of ``trash``; ``grace`` in seconds."""
+    return {
+        "store": printable(op.store),
+        "backup_id": printable(op.backup_id),
+        "state": op.from_state or "UNKNOWN",
+        "deleted_at": rfc3339(op.at),
+        "goes_at": rfc3339(op.at + grace),
+        "size_bytes": op.predicted_bytes,
+        "reason": printable(op.reason),
     }
 
 
@@ -137,6 +153,12 @@ def pin(found: Pin | None) -> Shape | None:
     if found is None:
         return None
     return {"at": rfc3339(found.at), "reason": printable(found.reason), "by": printable(found.by)}
+
+
+def hold(found: Hold) -> Shape:
+    """What holds a store's reclaims back."""
+    until = None if found.until is None else rfc3339(found.until)
+    return {"setting": found.setting, "reason": printable(found.reason), "until": until, "lifted_by": found.lifted_by}
 
 
 def _time(at: int | None) -> str | None:

@@ -10,7 +10,9 @@ import click
 from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options
 from ullage.cli.output import level_text, out, percent, print_json
+from ullage.engine.caps import holds
 from ullage.errors import UllageError
+from ullage.model.backups import Operation
 from ullage.model.settings import Watermarks
 from ullage.model.units import format_size, printable, rfc3339
 from ullage.model.words import State
@@ -62,12 +64,18 @@ def _store(app: Any, site: Any) -> dict[str, object]:
             "emergency": marks.emergency,
             "target_free": marks.target_free,
         },
+        "held": [shapes.hold(hold) for hold in holds(app.catalog, store, reading, now=app.clock.now())],
         "counts": _counts(site) if reading.fault is None else {},
+        "trash": _trash(app.catalog.trashed(store.name)),
         "recent": [
             {"at": rfc3339(one.at), "backup": one.backup, "archive": one.archive, "total": one.total}
             for one in app.catalog.recent(store.name, _RECENT)
         ],
     }
+
+
+def _trash(waiting: list[Operation]) -> dict[str, int]:
+    return {"count": len(waiting), "bytes": sum(op.predicted_bytes for op in waiting)}
 
 
 def _counts(site: Any) -> dict[str, int]:
@@ -94,6 +102,8 @@ def _print(document: dict[str, Any]) -> None:
         out(f"store {store['name']}: {level_text(store['level'])} ({store['reason']})")
         _print_gauge("backups", store["backup_root"], store["backup"])
         _print_gauge("archives", store["archive_root"], store["archive"])
+        for hold in store["held"]:
+            out(f"  held back   {hold['reason']} (lifted by: {hold['lifted_by']})")
         marks = store["watermarks"]
         out(
             f"  watermarks  warning {marks['warning']:g} %, critical {marks['critical']:g} %, "
@@ -101,6 +111,9 @@ def _print(document: dict[str, Any]) -> None:
         )
         counts = ", ".join(f"{count} {state}" for state, count in store["counts"].items())
         out(f"  holds       {counts or 'no backups'}")
+        if store["trash"]["count"]:
+            size = format_size(store["trash"]["bytes"])
+            out(f"  trash       {store['trash']['count']} deleted by hand, {size} (ullage undo, ullage trash)")
         for one in store["recent"]:
             out(
                 f"  {one['at']}  backups {percent(one['backup'])}, archives {percent(one['archive'])}, "

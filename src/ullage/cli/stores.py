@@ -27,6 +27,10 @@ def find_one(app: Any, backup_id: str, *, pinned: bool = False) -> Any:
         except UllageError as error:
             faults.append(str(error))
     if not found:
+        if any(op.backup_id == backup_id for site in sites for op in app.catalog.trashed(site.settings.name)):
+            raise Refused(
+                f"{printable(backup_id)!r} lies in the trash; ullage undo {printable(backup_id)} brings it back"
+            )
         raise Refused("\n".join([f"there is no backup {printable(backup_id)!r} in any store that answers", *faults]))
     if len(found) > 1:
         names = ", ".join(site.settings.name for site in found)

@@ -98,6 +98,13 @@ SECTION_ROWS = (
     _row("reclaim.emergency_limit", whole(1), "Most that go in an aggressive emergency.", "EMERGENCY_CLEANUP_LIMIT"),
     _row("reclaim.keep_last", whole(0), "Newest good backups of each series that nothing may take."),
     _row("reclaim.settle", time(0), "How long a CREATED backup must have been left alone before it may be touched."),
+    _row("reclaim.grace", time(0), "How long what a person deletes waits in the trash; 0: it goes at once."),
+    _row("caps.cycle", whole(0), "Most backups that go by themselves in one cycle; 0: any number."),
+    _row("caps.hour", whole(0), "The same in any hour."),
+    _row("caps.day", whole(0), "The same in any day."),
+    _row("caps.cycle_share", number(1, 100), "Most percent of the backups' bytes that go in one cycle; 100: all."),
+    _row("caps.hour_share", number(1, 100), "The same in any hour."),
+    _row("caps.day_share", number(1, 100), "The same in any day."),
     _row("confidence.large", size(0), "Backups larger than this are given up less gladly.", "LARGE_BACKUP_THRESHOLD"),
     _row("confidence.huge", size(0), "And those larger than this less gladly still.", "HUGE_BACKUP_THRESHOLD"),
     _row(
@@ -159,6 +166,7 @@ SECTION_ROWS = (
 SECTIONS = {
     "watermarks": "When a level begins, in percent of usage as df counts it.",
     "reclaim": "Who goes first, how many, and what stays.",
+    "caps": "How much may go without a person: the daemon, monitor and emergency stop there, and say so.",
     "confidence": "How sure we are that a backup may go: fractions from 0 to 1.",
     "archive": "Compressing a backup instead of losing it.",
     "monitor": "How often we look.",

@@ -1,4 +1,7 @@
-"""Files that ullage believes: who may write the settings, who may read a secret."""
+"""Files that ullage believes: who may write the settings and the state, who may read a secret.
+
+By owner, mode and POSIX ACL, of the file and of every directory and link on the way to it. ACLs of NFS are not read.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import stat
 
 from ullage.errors import SettingsError
 from ullage.model.units import printable
+from ullage.system.access import READ, WRITE, open_way, others_may, owned_by_another
 
 LARGEST_FILE = 1 << 20
 """Bytes of a settings file or of a secret's; nobody writes a larger one by hand."""
@@ -18,7 +22,7 @@ def read_settings(path: str) -> str:
     try:
         descriptor = _open(path)
         try:
-            faults = [f"{shown}: {fault}" for fault in (*_faults_of(os.fstat(descriptor)), *_faults_of_place(path))]
+            faults = [f"{shown}: {fault}" for fault in (*_faults_of(descriptor), *open_way(os.path.abspath(path)))]
             data = b"" if faults else _read(descriptor)
         finally:
             os.close(descriptor)
@@ -39,8 +43,7 @@ def first_line(path: str) -> str:
     try:
         descriptor = _open(path)
         try:
-            if _others(os.fstat(descriptor), stat.S_IRGRP, stat.S_IROTH):
-                raise ValueError(f"others may read it; chmod 600 {printable(path)}")
+            _check_secret(descriptor, path)
             data = _read(descriptor)
         finally:
             os.close(descriptor)
@@ -54,9 +57,63 @@ def first_line(path: str) -> str:
     return line
 
 
+def credential(name: str) -> str | None:
+    """The first line of a credential that systemd gives ullage.service; None where we run outside it, without it.
+
+    Raises ValueError like ``first_line``, and where the service itself was not given it.
+    """
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = os.path.join(given or _OF_THE_SERVICE, name)
+    return first_line(path) if given or os.path.exists(path) else None
+
+
+def state_faults(state_dir: str) -> list[str]:
+    """Why others could write what is in the state directory: it decides what a restart undoes and finishes."""
+    shown = printable(state_dir)
+    try:
+        faults = list(open_way(os.path.join(state_dir, "catalog.db")))
+        faults += [fault for name in _STATE if (fault := _fault_of_state(os.path.join(state_dir, name)))]
+    except PermissionError:
+        return []  # not ours to look into; opening it says so
+    except OSError as error:
+        faults = [f"cannot look at it: {error.strerror}"]
+    return [f"the state directory {shown}: {fault}" for fault in faults]
+
+
+_OF_THE_SERVICE = "/run/credentials/ullage.service"
+_STATE = ("catalog.db", "catalog.db-journal", "reserve", "daemon.lock", "ullage.log")
+
+
+def _fault_of_state(path: str) -> str | None:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    shown = printable(os.path.basename(path))
+    if stat.S_ISLNK(status.st_mode):
+        return f"{shown} is a symbolic link: see who did that, then remove it"
+    if owned_by_another(status):
+        return f"{shown} belongs to user {status.st_uid}: see who did that, then remove it or chown it"
+    if others_may(path, status, WRITE):
+        return f"others may write {shown}: chmod go-w it"
+    return None
+
+
 def readable_by_others(path: str) -> bool:
     """Whether somebody other than us, root and our groups may read the file. Raises OSError."""
-    return _others(os.stat(path), stat.S_IRGRP, stat.S_IROTH)
+    return others_may(path, os.stat(path), READ)
+
+
+def _check_secret(descriptor: int, path: str) -> None:
+    status = os.fstat(descriptor)
+    if owned_by_another(status):
+        raise ValueError(f"it belongs to user {status.st_uid}; it must be ours or root's: chown it")
+    if others_may(descriptor, status, READ):
+        raise ValueError(f"others may read it; chmod 600 {printable(path)}")
+    if others_may(descriptor, status, WRITE):
+        raise ValueError(f"others may write it; chmod 600 {printable(path)}")
+    for fault in open_way(path):
+        raise ValueError(fault)
 
 
 def _open(path: str) -> int:
@@ -75,33 +132,14 @@ def _read(descriptor: int) -> bytes:
     return data
 
 
-def _faults_of(status: os.stat_result) -> list[str]:
+def _faults_of(descriptor: int) -> list[str]:
+    status = os.fstat(descriptor)
     faults = []
-    if status.st_uid not in (0, os.geteuid()):
+    if owned_by_another(status):
         faults.append(f"the settings file belongs to user {status.st_uid}; it must be ours or root's: chown it")
-    if _others(status, stat.S_IWGRP, stat.S_IWOTH):
+    if others_may(descriptor, status, WRITE):
         faults.append("others may write the settings file, and so decide what is deleted: chmod go-w it")
     return faults
-
-
-def _faults_of_place(path: str) -> list[str]:
-    # Where the file is a link, whoever may write beside either end could put another in its place.
-    places = dict.fromkeys(os.path.dirname(place) for place in (os.path.abspath(path), os.path.realpath(path)))
-    return [
-        f"others may write in its directory {printable(place)}, and so replace the settings file: chmod go-w it"
-        for place in places
-        if _writable_place(os.stat(place))
-    ]
-
-
-def _writable_place(status: os.stat_result) -> bool:
-    # In a sticky directory only the owner of the file, which is us or root, may replace it.
-    return _others(status, stat.S_IWGRP, stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
-
-
-def _others(status: os.stat_result, group_bit: int, other_bit: int) -> bool:
-    by_group = bool(status.st_mode & group_bit) and status.st_gid not in (0, os.getegid())
-    return by_group or bool(status.st_mode & other_bit)
 
 
 def _reason(error: ValueError) -> str:

@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from ullage.config import trust
-from ullage.model.settings import Secret
+from ullage.model.settings import Secret, SecretOfService
 from ullage.model.units import DAY, GIB, KIB, MIB, TIB, parse_duration, parse_size
 
 LARGEST_SIZE = 1 << 60
 LONGEST_TIME = 366 * DAY
 _BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_CREDENTIAL = "${CREDENTIALS_DIRECTORY}/"
 _HOST = re.compile(r"[A-Za-z0-9.:_\[\]-]+", re.ASCII)
 
 
@@ -138,14 +139,16 @@ def secret_file(inner: Kind) -> Kind:
     """The secret that is the first line of a file, read as ``inner`` reads it."""
 
     def read(value: object) -> object:
-        path = _path(value)
-        line = trust.first_line(path)
+        name = _credential(value)
+        line = trust.first_line(_path(value)) if name is None else trust.credential(name)
+        if line is None:
+            return SecretOfService(f"credential {name}")
         try:
             return inner.read(line)
         except ValueError:
             raise ValueError(f"its first line is not {inner.allowed}") from None
 
-    allowed = "the absolute path of a file that only its owner may read"
+    allowed = f"the absolute path of a file that only its owner may read, or {_CREDENTIAL}NAME"
     # Secret: whoever mistakes the key writes the secret itself here.
     return Kind(noun="text", allowed=allowed, read=read, write=_write_text, secret=True)
 
@@ -196,6 +199,16 @@ def _path(value: object) -> str:
     if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
         raise ValueError
     return os.path.normpath("/" + path.lstrip("/"))  # POSIX lets "//" differ from "/"; Linux does not
+
+
+def _credential(value: object) -> str | None:
+    """The name in ``${CREDENTIALS_DIRECTORY}/NAME``; None where it is a path."""
+    if not isinstance(value, str) or not value.startswith(_CREDENTIAL):
+        return None
+    name = value.removeprefix(_CREDENTIAL)
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise ValueError
+    return name
 
 
 def _secret(value: object) -> Secret | None:

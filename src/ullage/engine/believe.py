@@ -18,15 +18,34 @@ class Marks(Protocol):
     def set_clock_mark(self, mark: ClockMark) -> None: ...
 
 
+class Steady:
+    """A clock that shows the time that is trusted, where the wall clock is ahead of it: no step makes a backup old."""
+
+    def __init__(self, clock: Clock, ahead: float) -> None:
+        self._clock = clock
+        self._ahead = ahead
+        self.monotonic, self.sleep, self.mark = clock.monotonic, clock.sleep, clock.mark
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        return self._clock.now() - self._ahead
+
+
 def clock_fault(marks: Marks, clock: Clock) -> str | None:
     """Why the wall clock is not believed; None where it is, and then the mark that is trusted moves on."""
-    before = marks.clock_mark()
-    verdict = check_clock(before, clock.mark())
+    return belief(marks, clock)[0]
+
+
+def belief(marks: Marks, clock: Clock) -> tuple[str | None, Clock]:
+    """Why the wall clock is not believed, None where it is; and the clock to reckon ages by."""
+    before, current = marks.clock_mark(), clock.mark()
+    verdict = check_clock(before, current)
     if verdict.ok and (
         before is None or verdict.mark.boot_seconds - before.boot_seconds >= _EVERY or _booted(before, verdict.mark)
     ):
         marks.set_clock_mark(verdict.mark)
-    return None if verdict.ok else verdict.reason
+    ahead = max(0.0, current.wall - verdict.mark.wall) if verdict.ok else 0.0
+    return (None if verdict.ok else verdict.reason), Steady(clock, ahead)
 
 
 _EVERY = 60.0

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ullage.engine.believe import clock_fault
+from ullage.engine.believe import belief, clock_fault
+from ullage.engine.caps import CAPS, lifted_by
+from ullage.engine.execute import describe
 from ullage.engine.reclaim import Reclaim
 from ullage.engine.recover import recover
-from ullage.errors import Refused, UllageError
+from ullage.engine.trash import Trash, due
+from ullage.errors import Busy, Interrupted, Refused, UllageError
 from ullage.model.backups import Operation, Selection
 from ullage.model.cycles import CycleRecord, QueuedAlert
 from ullage.model.readings import Pressure, Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import CleanupLevel, Level, Result, Trigger
 from ullage.policy import respond
-from ullage.policy.alerting import AlertState, alert_due, seen
+from ullage.policy.alerting import alert_due, seen
 from ullage.policy.assess import Goal, archive_pressed, assess, reached, shown_percent, usage_of
 from ullage.policy.cadence import Rhythm
+from ullage.policy.caps import told
 from ullage.policy.stall import stall_after, stalled
 from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
 
-CLOCK = "\0clock"
-"""Added to a store's name: whether people were told that its clock is not believed."""
+CLOCK, FAILURE = "\0clock", "\0failure"
+"""Added to a store's name: whether people were told that the clock is not believed, or that a reclaim was cut short.
+
+Their times are since boot.
+"""
+_TOLD = {
+    CLOCK: ("Confirm it with: ullage clock accept", "The clock is believed again."),
+    FAILURE: ("It is tried again in the next cycle; see also: ullage doctor", "A reclaim came to its end again."),
+}
+"""What is added to such an alert, and what is said when it is over."""
 _ROUGHLY = 0.95
 """Of the interval: two looks that are one interval apart are so only roughly."""
 
@@ -51,23 +63,38 @@ class Engine:
         """One check of a store: recorded, told where its level changed, acted upon if ``reclaim``."""
         reading, disbelief = site.read(), self.clock_fault()
         pressure = assess(reading, site.settings.watermarks)
-        alerts = () if act.dry_run else self._note(site.settings, reading, pressure)
-        faults = [reading.fault] if reading.fault else []
+        alerts: tuple[QueuedAlert, ...] = ()
+        if not act.dry_run:
+            alerts = self._note(site.settings, reading, pressure)
+            alerts += self._tell_of(CLOCK, site.settings, pressure, disbelief)
+        faults = [fault for fault in (reading.fault, disbelief) if fault is not None]
         notes: list[str] = []
         actions: list[Operation] = []
         if reclaim and reading.fault is None and not act.dry_run:
             notes = self._tend(site, act, pressure)
-        pressed = archive_pressed(reading, site.settings.watermarks)
-        if reclaim and reading.fault is None and (pressed or pressure.level is not Level.OK):
-            waiting = self._waiting(site.settings.name, reading)
-            if disbelief is not None:
-                faults.append(disbelief)
-                alerts += () if act.dry_run else self._tell_clock(site.settings, pressure, disbelief)
-            elif waiting is not None:
-                faults.append(waiting)
-            else:
-                actions = self._guarded(site, act, Trigger.DISK_SPACE, lambda r: self._respond(r, pressure), faults)
+            if disbelief is None:
+                actions += self._expired(site, act, faults)
+        pressed = pressure.level is not Level.OK or archive_pressed(reading, site.settings.watermarks)
+        if reclaim and pressed and reading.fault is None:
+            done, said = self._relieve(site, act, reading, pressure, disbelief, faults)
+            actions += done
+            alerts += said
         return self._record(site, pressure, actions, alerts, notes, faults)
+
+    def _relieve(
+        self, site: Site, act: Act, reading: Reading, pressure: Pressure, disbelief: str | None, faults: list[str]
+    ) -> tuple[list[Operation], tuple[QueuedAlert, ...]]:
+        """What was done and told against the pressure; where the clock or a stall forbids it, the trash alone goes."""
+        run: Callable[[Reclaim, Pressure], Iterator[Operation]] = self._respond
+        waiting = None if disbelief is not None else self._waiting(site.settings.name, reading)
+        if waiting is not None:
+            faults.append(waiting)
+        if disbelief is not None or waiting is not None:
+            if not self._catalog.trashed(site.settings.name):
+                return [], ()
+            run = _empty_trash  # a person chose what lies there: no age was needed for it
+        done, failed = self._guarded(site, act, lambda reclaim: run(reclaim, pressure), faults)
+        return done, () if act.dry_run else self._tell_of(FAILURE, site.settings, pressure, failed)
 
     def emergency(self, site: Site, act: Act) -> CycleRecord:
         """The emergency reclaim, until the target is free, at whatever level the store is."""
@@ -78,7 +105,8 @@ class Engine:
 
         def clean(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
             goal = Goal.LOW if pressure.level is not Level.OK else None
-            return reclaim.clean(level, limit, goal, f"manual disk cleanup: {level}")
+            yield from _empty_trash(reclaim, pressure)
+            yield from reclaim.clean(level, limit, goal, f"manual disk cleanup: {level}")
 
         return self._command(site, act, Trigger.USER, clean)
 
@@ -101,15 +129,82 @@ class Engine:
     @contextmanager
     def working(self, site: Site, act: Act, trigger: Trigger, *, alone: bool = True) -> Iterator[Reclaim]:
         """A reclaim on the store: opened, and (``alone``) locked and recovered. Raises Unavailable, Busy."""
-        with site.open() as opened:
-            if act.dry_run or not alone:
+        if act.dry_run or not alone:
+            with site.open() as opened:
                 yield self._reclaim(opened, act, trigger)
-                return
-            with opened.lock(act.wait):
-                recovered = recover(opened, self._catalog, act.stop)
-                for op in recovered:
-                    act.done(site.settings.name, op)
-                yield self._reclaim(opened, act, trigger)
+            return
+        with self._alone(site, act) as opened:
+            yield self._reclaim(opened, act, trigger)
+
+    @contextmanager
+    def _alone(self, site: Site, act: Act) -> Iterator[OpenStore]:
+        """The store opened, locked and recovered. Raises Unavailable, Busy."""
+        with site.open() as opened, opened.lock(act.wait):
+            for op in recover(opened, self._catalog, act.stop):
+                act.done(site.settings.name, op)
+            yield opened
+
+    def trashed(self, site: Site) -> list[Operation]:
+        """What waits in the trash of a store, oldest first; of one that is not there, what is known of it."""
+        known = self._catalog.trashed(site.settings.name)
+        try:
+            with site.open() as opened:
+                tokens = {op.token for op in (*known, *self._catalog.unsettled(site.settings.name))}
+                known += [op for op in opened.trash.labelled() if op.token not in tokens]
+        except (UllageError, OSError):
+            return known
+        return sorted(known, key=lambda op: op.at)
+
+    def undo(self, site: Site, act: Act, tokens: Container[str]) -> CycleRecord:
+        """What was deleted under these tokens is brought back out of the trash."""
+
+        def bring_back(trash: Trash) -> Iterator[Operation]:
+            return (trash.bring_back(op) for op in trash.content if op.token in tokens)
+
+        return self._in_trash(site, act, tokens, bring_back)
+
+    def empty_trash(self, site: Site, act: Act, tokens: Container[str]) -> CycleRecord:
+        """What was deleted under these tokens goes for good."""
+
+        def empty(trash: Trash) -> Iterator[Operation]:
+            return trash.empty(lambda op: op.token in tokens, "the trash was emptied by hand")
+
+        return self._in_trash(site, act, tokens, empty)
+
+    def _in_trash(
+        self, site: Site, act: Act, tokens: Container[str], run: Callable[[Trash], Iterator[Operation]]
+    ) -> CycleRecord:
+        pressure = assess(site.read(), site.settings.watermarks)
+        actions = []
+        if act.dry_run:
+            planned = (replace(op, result=Result.PLANNED) for op in self.trashed(site) if op.token in tokens)
+            actions = list(self._told(site, act, planned))
+        else:
+            with self._alone(site, act) as opened:
+                actions = list(self._told(site, act, run(Trash(opened, self._catalog, self._clock, act.stop))))
+        return self._record(site, pressure, actions, ())
+
+    def _told(self, site: Site, act: Act, steps: Iterable[Operation]) -> Iterator[Operation]:
+        for op in steps:
+            act.done(site.settings.name, op)
+            yield op
+
+    def _expired(self, site: Site, act: Act, faults: list[str]) -> list[Operation]:
+        """What had waited in the trash for its time, and went."""
+        grace, now = site.settings.reclaim.grace, belief(self._catalog, self._clock)[1].now()
+        old = {op.token for op in self._catalog.trashed(site.settings.name) if due(op, grace, now)}
+        actions: list[Operation] = []
+        if not old:
+            return actions
+        try:
+            with self._alone(site, act) as opened:
+                trash = Trash(opened, self._catalog, self._clock, act.stop)
+                steps = trash.empty(lambda op: op.token in old, "its time in the trash was over")
+                for op in self._told(site, act, steps):
+                    actions.append(op)
+        except (UllageError, OSError) as error:
+            faults.append(str(error))
+        return actions
 
     def _waiting(self, store: str, reading: Reading) -> str | None:
         """Why the store is not reclaimed now although it is pressed: the last time it was of no use."""
@@ -135,6 +230,19 @@ class Engine:
         self._tell(store, pressure.level, "notice", pressure.usage, [why])
         return [why]
 
+    def _capped(self, reclaim: Reclaim) -> list[str]:
+        """What to say of a reclaim that a cap ended; it is remembered, and told once within the alerts' repeat."""
+        store, cap = reclaim.settings, reclaim.budget.stop
+        why = [] if cap is None else [f"{told(cap)} ({lifted_by(store.name)} lifts it)"]
+        if reclaim.dry_run or reclaim.budget.free:
+            return why
+        if cap != self._catalog.capped(store.name):
+            self._catalog.set_capped(store.name, cap)
+        if cap is not None:
+            pressure = assess(reclaim.reading, store.watermarks)
+            self._tell_once(store, f"{CAPS}{cap.key}", pressure.level, pressure.usage, why)
+        return why
+
     def _tend(self, site: Site, act: Act, pressure: Pressure) -> list[str]:
         """What an interrupted run left is settled, and while all is well the ballast is made again; notes of it."""
         name = site.settings.name
@@ -153,15 +261,16 @@ class Engine:
 
     def _reclaim(self, opened: OpenStore, act: Act, trigger: Trigger) -> Reclaim:
         name = opened.settings.name
+        disbelief, clock = belief(self._catalog, self._clock)
         return Reclaim(
             opened,
             self._catalog,
-            self._clock,
+            clock,
             trigger=trigger,
             dry_run=act.dry_run,
             stop=act.stop,
             done=lambda op: act.done(name, op),
-            disbelief=self.clock_fault(),
+            disbelief=disbelief,
         )
 
     def _command(
@@ -174,7 +283,7 @@ class Engine:
         pressure = assess(site.read(), site.settings.watermarks)
         with self.working(site, act, trigger) as reclaim:
             actions = list(run(reclaim, pressure))
-            faults = self._judge(reclaim)
+            faults = [*self._judge(reclaim), *self._capped(reclaim)]
             reclaim.tidy()
         return self._record(site, pressure, actions, (), faults=faults)
 
@@ -188,32 +297,30 @@ class Engine:
         return self._record(site, pressure, [op], ())
 
     def _guarded(
-        self,
-        site: Site,
-        act: Act,
-        trigger: Trigger,
-        run: Callable[[Reclaim], Iterator[Operation]],
-        faults: list[str],
-    ) -> list[Operation]:
-        """What was done; where the store went away or is held by another meanwhile, a note of that."""
+        self, site: Site, act: Act, run: Callable[[Reclaim], Iterator[Operation]], faults: list[str]
+    ) -> tuple[list[Operation], str | None]:
+        """What was done, and why no more could be; in ``faults`` too, where a store that another holds also stands."""
         actions: list[Operation] = []
+        failed = None
         try:
-            with self.working(site, act, trigger) as reclaim:
+            with self.working(site, act, Trigger.DISK_SPACE) as reclaim:
                 for op in run(reclaim):  # one by one: what was done stays in the record when the next one fails
                     actions.append(op)
-                faults += self._judge(reclaim)
+                faults += [*self._judge(reclaim), *self._capped(reclaim)]
         except (UllageError, OSError) as error:
+            failed = None if isinstance(error, Busy | Interrupted) else describe(error)
             faults.append(str(error))
         if not act.dry_run:
             self._catalog.reserve()
-        return actions
+        return actions, failed
 
     def _respond(self, reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
-        """The table of SPEC.md 4 for the level that was read."""
+        """The table of SPEC.md 4 for the level that was read; what a person deleted already goes before all else."""
         store = reclaim.settings
         if pressure.level is Level.EMERGENCY:
             yield from self._emergency(reclaim, pressure)
         else:
+            yield from _empty_trash(reclaim, pressure)
             response = respond.response(pressure.level, store)
             if response is not None:
                 reason = _reason(pressure)
@@ -229,6 +336,7 @@ class Engine:
         reason = _reason(pressure, "emergency")
         if pressure.level is Level.EMERGENCY:
             reclaim.give_up_ballast()
+        yield from reclaim.empty_trash(reason)
         yield from reclaim.clean(
             response.cleanup_level,
             response.limit,
@@ -252,9 +360,11 @@ class Engine:
             return not archive_pressed(reading, marks)
 
         reading = reclaim.reading
-        if reading.archive is not None and not enough(reading):
-            usage = shown_percent(usage_of(reading.archive, marks))
-            yield from reclaim.delete_archives(f"archive disk cleanup: {usage} % used", enough)
+        held = reclaim.budget.stop is not None and reading.same_filesystem  # nor may archives go in their place
+        if reading.archive is not None and not held and not enough(reading):
+            reason = f"archive disk cleanup: {shown_percent(usage_of(reading.archive, marks))} % used"
+            yield from reclaim.empty_trash(reason, archives=True)
+            yield from reclaim.delete_archives(reason, enough)
 
     def _note(self, store: StoreSettings, reading: Reading, pressure: Pressure) -> tuple[QueuedAlert, ...]:
         """Record the check, and queue an alert where the level changed or has lasted."""
@@ -271,16 +381,30 @@ class Engine:
             return ()
         return self._tell(store, pressure.level, kind, pressure.usage, [pressure.reason])
 
-    def _tell_clock(self, store: StoreSettings, pressure: Pressure, why: str) -> tuple[QueuedAlert, ...]:
-        before = self._catalog.alert_state(store.name + CLOCK)
+    def _tell_once(
+        self, store: StoreSettings, what: str, level: Level, usage: float | None, details: list[str]
+    ) -> tuple[QueuedAlert, ...]:
+        """A notice of what lasts, at most once within the alerts' repeat interval."""
+        before = self._catalog.alert_state(store.name + what)
         now, repeat = self._clock.mark().boot_seconds, store.alerts.repeat
         state, kind = alert_due(before, Level.CRITICAL, now=now, repeat=repeat, settled=0.0)
         if kind is None:
             return ()
-        self._catalog.set_alert_state(store.name + CLOCK, state)
-        return self._tell(
-            store, Level.CRITICAL, "notice", pressure.usage, [why, "Confirm it with: ullage clock accept"]
-        )
+        self._catalog.set_alert_state(store.name + what, state)
+        return self._tell(store, level, "notice", usage, details)
+
+    def _tell_of(self, what: str, store: StoreSettings, pressure: Pressure, why: str | None) -> tuple[QueuedAlert, ...]:
+        """Queue an alert where something began to hold reclaims up, has done so for long, or no longer does."""
+        before = self._catalog.alert_state(store.name + what)
+        if before is None and why is None:
+            return ()
+        advice, over = _TOLD[what]
+        level, details = (Level.OK, [over]) if why is None else (Level.CRITICAL, [why, advice])
+        now, settled = self._clock.mark().boot_seconds, _ROUGHLY * store.monitor.interval
+        state, kind = alert_due(before, level, now=now, repeat=store.alerts.repeat, settled=settled)
+        if state != before:
+            self._catalog.set_alert_state(store.name + what, state)
+        return () if kind is None else self._tell(store, level, "notice", pressure.usage, details)
 
     def _tell(
         self, store: StoreSettings, level: Level, kind: str, usage: float | None, details: list[str]
@@ -321,9 +445,15 @@ class Engine:
         )
 
 
+def _empty_trash(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
+    """Under warning its time is waited for, and what it will give back counts as gained."""
+    if pressure.level in (Level.CRITICAL, Level.EMERGENCY):
+        yield from reclaim.empty_trash(_reason(pressure))
+
+
 def forget_clock_notice(catalog: Catalog, store: str) -> None:
     """The next disbelief in the clock is told anew."""
-    catalog.set_alert_state(store + CLOCK, AlertState(level=Level.OK, since=0.0))
+    catalog.forget_alert(store + CLOCK)
 
 
 def _reason(pressure: Pressure, level: str | None = None) -> str:

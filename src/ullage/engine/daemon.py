@@ -211,6 +211,9 @@ class Daemon:
         while not self._ended:
             try:
                 self._deliver()
+            except UllageError as error:
+                if not self._ended:  # then the catalog is closed already, and the alert waits in it
+                    log.error("alerts could not be delivered, and will be tried again: %s", error)
             except Exception:
                 log.exception("alerts could not be delivered; trying again")
             self._mail.wait(10.0)

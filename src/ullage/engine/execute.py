@@ -31,6 +31,7 @@ class Executor:
         self._catalog = catalog
         self._clock = clock
         self._stop = stop
+        self.undone: BaseException | None = None
 
     def delete(self, held: Held, fresh: Backup, op: Operation) -> Operation:
         """The settled operation of deleting a held backup. Raises CatalogError with nothing done, or Interrupted."""
@@ -86,7 +87,7 @@ class Executor:
         """The settled operation of unlinking an archive."""
         handle = self._opened.reclaimer.archive_handle(archive.path)
         if handle is None:
-            return self._catalog.record(replace(op, result=Result.SKIPPED, reason=f"{op.reason}; it is gone already"))
+            return self._gone_already(op)
         before = self._settled(archives=True)
         began = self._catalog.begin(replace(op, handle=handle, path=archive.path, predicted_bytes=archive.size_bytes))
         try:
@@ -95,10 +96,16 @@ class Executor:
             if self._opened.reclaimer.archive_handle(archive.path) is None:
                 raise  # gone, and perhaps not durably: recover settles it
             return self._failed(began, error)
-        self._catalog.forget_archive(op.store, archive.path)
-        self._opened.gauge.settle(before, archive.size_bytes, archives=True)
+        return self._archive_gone(began, before)
+
+    def _archive_gone(self, op: Operation, before: Reading) -> Operation:
+        forget_archive(self._opened, self._catalog, op)
+        self._opened.gauge.settle(before, op.predicted_bytes, archives=True)
         gained = _grown(before, self._opened.gauge.read(), archives=True)
-        return self._settle(began, Result.DONE, gained=max(0, gained))
+        return self._settle(op, Result.DONE, gained=max(0, gained))
+
+    def _gone_already(self, op: Operation) -> Operation:
+        return self._catalog.record(replace(op, result=Result.SKIPPED, reason=f"{op.reason}; it is gone already"))
 
     def restore(self, archive: Archive, destination: str | None, digest: str | None, op: Operation) -> Operation:
         """The settled operation of bringing an archive back, to its place or to ``destination``."""
@@ -109,6 +116,8 @@ class Executor:
             op = self._catalog.advance(op, Phase.STAGED, handle=handle)
             reclaimer.publish_restore(archive.backup_id, op.token, destination)
         except BaseException as error:
+            if op.phase is Phase.STAGED and not destination and stands(self._opened, op):
+                raise  # it is in its place, perhaps not durably: recover settles it
             reclaimer.discard_restore(op.token, destination)
             failed = self._failed(op, error)
             if isinstance(error, UllageError | OSError) and not isinstance(error, Interrupted):
@@ -119,7 +128,13 @@ class Executor:
 
     def _begin(self, held: Held, fresh: Backup, op: Operation) -> Operation:
         return self._catalog.begin(
-            replace(op, handle=held.handle, token=new_token(), predicted_bytes=fresh.reclaimable_bytes)
+            replace(
+                op,
+                handle=held.handle,
+                token=new_token(),
+                predicted_bytes=fresh.reclaimable_bytes,
+                predicted_inodes=fresh.inodes,
+            )
         )
 
     def _stage_and_purge(self, held: Held, op: Operation, taken: int = 0) -> Operation:
@@ -130,10 +145,67 @@ class Executor:
             purging = self._catalog.advance(op, Phase.PURGING, token=op.token if staged else "")
         except BaseException as error:
             return self._undone(op, error)
-        self._opened.reclaimer.purge(op.backup_id, purging.token, op.handle, self._stop)
+        return self._removed(purging, before, began, taken)
+
+    def _removed(self, op: Operation, before: Reading, began: float, taken: int = 0) -> Operation:
+        """The settled operation, past its point of no return."""
+        self._opened.reclaimer.purge(op.backup_id, op.token, op.handle, self._stop)
         promised = op.predicted_bytes + taken
         self._opened.gauge.settle(before, promised)
-        return self._settle(purging, Result.DONE, gained=max(0, self._gain(before, began, promised) - taken))
+        return self._settle(op, Result.DONE, gained=max(0, self._gain(before, began, promised) - taken))
+
+    def trash(self, held: Held, fresh: Backup, op: Operation) -> Operation:
+        """The operation of deleting a held backup, which waits in the trash now; settled where that failed."""
+        made = self._begin(held, fresh, op)
+        before, began = self._settled(), self._clock.monotonic()
+        try:
+            self._opened.trash.label(made)
+            if self._stage(held, made.token):
+                return self._catalog.advance(made, Phase.TRASHED, result=Result.DONE)
+            self._opened.trash.unlabel(made.token)
+            purging = self._catalog.advance(made, Phase.PURGING, token="")  # no room even for the move
+        except BaseException as error:
+            return self._undone(made, error)
+        return self._removed(purging, before, began)
+
+    def trash_archive(self, archive: Archive, op: Operation) -> Operation:
+        """The operation of deleting an archive, which waits in the trash now; settled where that failed."""
+        handle = self._opened.reclaimer.archive_handle(archive.path)
+        if handle is None:
+            return self._gone_already(op)
+        size = archive.size_bytes
+        made = self._catalog.begin(
+            replace(op, handle=handle, path=archive.path, token=new_token(), predicted_bytes=size, predicted_inodes=1)
+        )
+        try:
+            self._opened.trash.label(made)
+            self._opened.trash.stage_archive(made.path, made.token, handle)
+            return self._catalog.advance(made, Phase.TRASHED, result=Result.DONE)
+        except BaseException as error:
+            return self._undone(made, error)
+
+    def purge(self, op: Operation, why: str) -> Operation:
+        """What waits in the trash goes for good; the settled operation."""
+        archives = op.action is Action.DELETE_ARCHIVE
+        before, began = self._settled(archives=archives), self._clock.monotonic()
+        self._opened.trash.unlabel(op.token)
+        purging = self._catalog.advance(op, Phase.PURGING, result=None, reason=f"{op.reason}; {why}")
+        if not archives:
+            return self._removed(purging, before, began)
+        self._opened.trash.purge_archive(op.token, op.handle)
+        return self._archive_gone(purging, before)
+
+    def bring_back(self, op: Operation) -> Operation:
+        """What waits in the trash is in its place again; the settled operation. Raises Changed: the place is taken."""
+        back = self._catalog.advance(op, Phase.STAGED, result=None)
+        try:
+            there = undo(self._opened, self._catalog, back)
+        except Changed:
+            self._catalog.advance(op, Phase.TRASHED, result=Result.DONE)
+            raise
+        if not there:
+            return self._settle(back, Result.FAILED, reason=f"{op.reason}; it is not in the trash any more")
+        return self._settle(back, Result.UNDONE, reason=f"{op.reason}; brought back")
 
     def _settled(self, *, archives: bool = False) -> Reading:
         """The store as it is, nothing of it yet to be written or handed back: btrfs hides what is not synced."""
@@ -142,10 +214,12 @@ class Executor:
         return gauge.read()
 
     def _undone(self, op: Operation, error: BaseException) -> Operation:
-        """The operation settled as failed, all of it undone. Raises ``error`` where it is more than a failure of it.
+        """The operation settled as failed, all of it undone; ``undone`` keeps why.
 
+        Raises ``error`` where it is more than a failure of it.
         Where undoing fails too, that is raised, and the row is left to ``recover``.
         """
+        self.undone = error
         undo(self._opened, self._catalog, op)
         failed = self._failed(op, error)
         if isinstance(error, NoRoom | Interrupted | CatalogError) or not isinstance(error, UllageError | OSError):
@@ -181,12 +255,32 @@ class Executor:
 def undo(opened: OpenStore, catalog: Catalog, op: Operation) -> bool:
     """Whether the backup had to be brought back; before ``PURGING``, what an operation has done is taken back."""
     reclaimer = opened.reclaimer
-    back = reclaimer.unstage(op.backup_id, op.token, op.handle)
+    if op.action is Action.DELETE_ARCHIVE:
+        back = opened.trash.unstage_archive(op.path, op.token)
+    else:
+        back = reclaimer.unstage(op.backup_id, op.token)
+    if op.action in (Action.DELETE, Action.DELETE_ARCHIVE):
+        opened.trash.unlabel(op.token)
     if op.action is Action.ARCHIVE:
         reclaimer.discard_part(op.token)
         if op.path and op.digest and reclaimer.discard_archive(op.path, op.digest):
             catalog.forget_archive(op.store, op.path)
     return back
+
+
+def forget_archive(opened: OpenStore, catalog: Catalog, op: Operation) -> None:
+    """Nothing more is known of the archive that is gone; another that took its place meanwhile stays known."""
+    if opened.reclaimer.archive_handle(op.path) is None:
+        catalog.forget_archive(op.store, op.path)
+
+
+def stands(opened: OpenStore, op: Operation) -> bool:
+    """Whether the very directory of the operation is in its place."""
+    try:
+        with opened.source.hold(op.backup_id) as held:
+            return held.handle == op.handle
+    except Changed:
+        return False
 
 
 def new_token() -> str:

@@ -9,12 +9,14 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
+from ullage.engine.caps import Budget
 from ullage.engine.execute import Executor, describe
-from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refused, UllageError
+from ullage.engine.trash import Trash
+from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refused, UllageError, Unavailable
 from ullage.model.backups import Archive, Backup, Operation, Selection
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
-from ullage.model.words import Action, CleanupLevel, Result, State, Trigger
+from ullage.model.words import Action, CleanupLevel, Level, Phase, Result, State, Trigger
 from ullage.policy import assess, lifecycle, protect, respond, select, stall
 from ullage.policy.assess import Goal
 from ullage.policy.lifecycle import Prior
@@ -25,6 +27,8 @@ TURN = 60.0
 """Seconds to wait while another store on the same filesystem takes a backup."""
 ARCHIVE_LIMIT = 10
 """Archives that one clean-up of the archive filesystem may delete (SPEC.md 4)."""
+_BROKEN = 2
+"""Failures of the disk itself in a row after which it is taken to be the filesystem, and not one backup."""
 
 
 class Reclaim:
@@ -57,9 +61,13 @@ class Reclaim:
         self._stop = stop
         self._done = done
         self._executor = Executor(opened, catalog, clock, stop)
+        self.budget = Budget(self._store, catalog, clock, free=trigger is not Trigger.DISK_SPACE)
         self._short: list[int] = []
+        self._broken = 0
         self._acted = 0
+        self._trash = Trash(opened, catalog, clock, stop)
         self._planned = (0, 0)
+        self._pending = self._trash.pending
         self._gone: set[str] = set()
         self._load()
 
@@ -86,6 +94,27 @@ class Reclaim:
         """Room at once, before anything goes."""
         if not self.dry_run:
             self._opened.gauge.give_up_ballast()
+
+    def empty_trash(self, why: str, *, archives: bool = False) -> Iterator[Operation]:
+        """What a person deleted already goes for good before anything else is chosen; ``archives``: of those alone.
+
+        A dry run counts it as ``_pending``, which is gained either way.
+        """
+        reason = f"{why}; the trash goes first"
+
+        def chosen(op: Operation) -> bool:
+            return not (self._stopping() or self.missing or (archives and op.action is Action.DELETE))
+
+        if self.dry_run:
+            for op in filter(chosen, self._trash.content):
+                planned = replace(op, result=Result.PLANNED, reason=reason, reclaimed_bytes=op.predicted_bytes)
+                yield self._reported(planned)
+            return
+        for op in self._trash.empty(chosen, reason):
+            if op.result is Result.DONE:
+                self._weigh(op)
+            yield self._reported(op)
+        self._pending = self._trash.pending
 
     def tidy(self) -> None:
         """Make the ballast again once usage is under the warning watermark."""
@@ -176,6 +205,10 @@ class Reclaim:
             return replace(op, result=Result.PLANNED)
         if archive.backup_id in self._opened.source.pins():
             return self._record(op, Result.SKIPPED, "it is pinned")
+        if any(other.path == archive.path for other in self._catalog.unsettled(op.store)):
+            return self._record(op, Result.SKIPPED, "what made it is not settled yet; it may be the only copy")
+        if self._kept:
+            return self._executor.trash_archive(archive, op)
         return self._executor.delete_archive(archive, op)
 
     def one(self, backup: Backup, reason: str, *, archive: bool, forced: bool = False) -> Operation:
@@ -233,16 +266,18 @@ class Reclaim:
             if self._stopping() or self.missing:
                 return
             with nullcontext() if self.dry_run else self._opened.turn(TURN):
-                if self._enough(goal):
+                if self._enough(goal) or self.budget.forbids(backup, self._backups.values()):
                     return
                 yield backup
 
     def _enough(self, goal: Goal | None) -> bool:
         if goal is None:
             return False
-        if self.dry_run:
-            size, inodes = assess.missing(goal, self._first_reading, self._store.watermarks)
-            return self._planned[0] >= size and self._planned[1] >= inodes
+        if self.dry_run or any(self._pending):
+            reading = self._first_reading if self.dry_run else self.reading
+            size, inodes = assess.missing(goal, reading, self._store.watermarks)
+            planned, pending = self._planned, self._pending
+            return planned[0] + pending[0] >= size and planned[1] + pending[1] >= inodes
         pressure = assess.assess(self.reading, self._store.watermarks)
         return pressure.usage is None or assess.reached(goal, pressure.usage, self._store.watermarks)
 
@@ -303,19 +338,29 @@ class Reclaim:
         gain = max(0, int(backup.reclaimable_bytes - ratio * backup.size_bytes))
         self._planned = (self._planned[0] + gain, self._planned[1] + backup.inodes)
         self._acted += 1
+        self.budget.plan(gain)
         return replace(op, result=Result.PLANNED, predicted_bytes=gain, reclaimed_bytes=gain)
 
     def _attempt(self, op: Operation, act: Callable[[Held], Operation]) -> Operation:
-        """The act under the backup's lock, with every failure turned into a record."""
+        """The act under the backup's lock, with every failure turned into a record.
+
+        Raises Unavailable where the filesystem itself fails one after the other: then the next would fail too.
+        """
+        self._executor.undone = None
         try:
             with self._opened.source.hold(op.backup_id) as held:
-                return act(held)
+                done = act(held)
+            cause = self._executor.undone
         except (Busy, Changed) as error:
             return self._record(op, Result.SKIPPED, describe(error))
         except (Interrupted, CatalogError):
             raise
         except (UllageError, OSError) as error:
-            return self._record(op, Result.FAILED, describe(error))
+            done, cause = self._record(op, Result.FAILED, describe(error)), error
+        self._broken = self._broken + 1 if isinstance(cause, Unavailable) else 0
+        if cause is not None and self._broken >= _BROKEN:
+            raise Unavailable(f"stopped after {_BROKEN} failures of the disk: {describe(cause)}") from cause
+        return done
 
     def _act(self, held: Held, op: Operation, allowed: Callable[[Backup], tuple[str, ...]], *, only: bool) -> Operation:
         """Look again, then archive or delete. ``only``: no deleting in the place of archiving."""
@@ -368,14 +413,27 @@ class Reclaim:
         )
 
     def _deleted(self, held: Held, fresh: Backup, op: Operation) -> Operation:
-        done = self._executor.delete(held, fresh, op)
+        done = self._executor.trash(held, fresh, op) if self._kept else self._executor.delete(held, fresh, op)
         return self._gone_now(done) if done.result is Result.DONE else done
+
+    @property
+    def _kept(self) -> bool:
+        """Whether what goes waits in the trash: it was asked for, and the store is not so pressed that it goes first.
+
+        What nobody can measure is no pressure.
+        """
+        if self._trigger is Trigger.DISK_SPACE or not self._store.reclaim.grace:
+            return False
+        return assess.assess(self.reading, self._store.watermarks).level in (Level.OK, Level.WARNING)
 
     def _gone_now(self, op: Operation) -> Operation:
         self._backups.pop(op.backup_id, None)
         self._gone.add(op.backup_id)
         self._acted += 1
-        self._weigh(op)
+        if op.phase is Phase.TRASHED:
+            self._pending = (self._pending[0] + op.predicted_bytes, self._pending[1] + op.predicted_inodes)
+        else:
+            self._weigh(op)
         return op
 
     def _weigh(self, op: Operation) -> None:

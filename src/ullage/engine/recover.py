@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from ullage.engine.execute import describe, undo
+from ullage.engine.execute import describe, forget_archive, stands, undo
 from ullage.errors import CatalogError, Changed, Interrupted, UllageError
 from ullage.model.backups import Operation
 from ullage.model.words import Action, Phase, Result
@@ -20,7 +20,7 @@ def recover(opened: OpenStore, catalog: Catalog, stop: Stop | None = None) -> li
 
     One that cannot be settled now (an I/O error, a lock, a mount) is among them as failed, but its row stays, and it
     is tried again at the next call. What else stands half-finished is of operations that no record is left of (the
-    catalog was lost), and goes. Raises CatalogError, Interrupted.
+    catalog was lost), and goes; but what waits in the trash is taken up by its label. Raises CatalogError, Interrupted.
     """
     settled = []
     for op in catalog.unsettled(opened.settings.name):
@@ -34,7 +34,13 @@ def recover(opened: OpenStore, catalog: Catalog, stop: Stop | None = None) -> li
         except (UllageError, OSError) as error:
             why = f"{op.reason}; interrupted, and cannot be settled now: {describe(error)}"
             settled.append(replace(op, result=Result.FAILED, reason=why))
-    opened.reclaimer.sweep({op.token for op in catalog.unsettled(opened.settings.name)}, stop)
+    name = opened.settings.name
+    known = {op.token for op in (*catalog.unsettled(name), *catalog.trashed(name))}
+    for op in opened.trash.labelled():
+        if op.token not in known:
+            known.add(op.token)
+            catalog.advance(catalog.begin(op), Phase.TRASHED, result=Result.DONE)
+    opened.reclaimer.sweep(known, stop)
     return settled
 
 
@@ -43,10 +49,12 @@ def _settle(catalog: Catalog, op: Operation, result: Result, note: str) -> Opera
 
 
 def _delete(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | None) -> Operation:
-    if op.phase is Phase.PURGING and not (op.token and _stands(opened, op)):
+    if op.phase is Phase.PURGING and not (op.token and stands(opened, op)):
         opened.reclaimer.purge(op.backup_id, op.token, op.handle, stop)
         return _settle(catalog, op, Result.DONE, "the removal was finished")
     back = undo(opened, catalog, op)
+    if op.phase is Phase.STAGED and (back or stands(opened, op)):
+        return _settle(catalog, op, Result.UNDONE, "the backup is back in its place")
     return _settle(catalog, op, Result.FAILED, "interrupted; the backup is back in its place" if back else _NOTHING)
 
 
@@ -68,10 +76,17 @@ def _transition(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop |
 
 
 def _delete_archive(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | None) -> Operation:
-    if opened.reclaimer.archive_handle(op.path) == op.handle:
-        return _settle(catalog, op, Result.FAILED, _NOTHING)
-    catalog.forget_archive(op.store, op.path)
-    return _settle(catalog, op, Result.DONE, "the archive was gone already")
+    if op.phase is Phase.PURGING:
+        opened.trash.purge_archive(op.token, op.handle)
+        forget_archive(opened, catalog, op)
+        return _settle(catalog, op, Result.DONE, "the removal was finished")
+    back = undo(opened, catalog, op)
+    if opened.reclaimer.archive_handle(op.path) != op.handle:
+        forget_archive(opened, catalog, op)
+        return _settle(catalog, op, Result.DONE, "the archive was gone already")
+    if op.phase is Phase.STAGED:
+        return _settle(catalog, op, Result.UNDONE, "the archive is back in its place")
+    return _settle(catalog, op, Result.FAILED, "interrupted; the archive is back in its place" if back else _NOTHING)
 
 
 def _restore(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | None) -> Operation:
@@ -79,19 +94,11 @@ def _restore(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | No
         return _settle(
             catalog, op, Result.FAILED, f"interrupted; look at {op.path}, and beside it for .ullage-restore-{op.token}"
         )
-    stands = op.phase is Phase.STAGED and _stands(opened, op)
+    in_place = op.phase is Phase.STAGED and stands(opened, op)
     opened.reclaimer.discard_restore(op.token)
-    if stands:
+    if in_place:
         return _settle(catalog, op, Result.DONE, "the backup is in its place")
     return _settle(catalog, op, Result.FAILED, "interrupted; what it had written was removed")
-
-
-def _stands(opened: OpenStore, op: Operation) -> bool:
-    try:
-        with opened.source.hold(op.backup_id) as held:
-            return held.handle == op.handle
-    except Changed:
-        return False
 
 
 _Recovery = Callable[[OpenStore, Catalog, Operation, Stop | None], Operation]

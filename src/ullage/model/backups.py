@@ -140,5 +140,6 @@ class Operation(Struct, frozen=True, kw_only=True):
     digest: str = ""
     result: Result | None = None
     predicted_bytes: int = 0
+    predicted_inodes: int = 0
     reclaimed_bytes: int = 0
     duration_seconds: float = 0.0

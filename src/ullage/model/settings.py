@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from ullage.errors import DeliveryError
 from ullage.model.units import MIB
 from ullage.model.words import EmergencyStrategy, Strategy
 
@@ -30,6 +31,16 @@ class Secret:
         return hash(self._value)
 
 
+class SecretOfService(Secret):
+    """A secret that systemd gives ullage.service alone, where we are not it: the daemon can use it, we cannot."""
+
+    __slots__ = ()
+
+    def reveal(self) -> str:
+        """Raises DeliveryError: it is kept, and the daemon delivers it."""
+        raise DeliveryError("its secret is a credential of ullage.service; the daemon delivers it when it runs")
+
+
 class Watermarks(Struct, frozen=True, kw_only=True):
     """Percentages of usage, 0..100; ``target_free`` is how much is free when an emergency reclaim is done."""
 
@@ -41,7 +52,7 @@ class Watermarks(Struct, frozen=True, kw_only=True):
 
 
 class ReclaimSettings(Struct, frozen=True, kw_only=True):
-    """Who goes first, how many, and what stays. ``settle`` in seconds."""
+    """Who goes first, how many, and what stays. ``settle`` and ``grace`` in seconds."""
 
     strategy: Strategy = Strategy.OLDEST_FIRST
     emergency_strategy: EmergencyStrategy = EmergencyStrategy.AGGRESSIVE
@@ -49,6 +60,18 @@ class ReclaimSettings(Struct, frozen=True, kw_only=True):
     emergency_limit: int = 50
     keep_last: int = 1
     settle: float = 300.0
+    grace: float = 3600.0
+
+
+class CapSettings(Struct, frozen=True, kw_only=True):
+    """What may go by itself in a cycle, an hour, a day: so many backups (0: any), so many percent of the bytes."""
+
+    cycle: int = 100
+    hour: int = 2000
+    day: int = 10_000
+    cycle_share: float = 100.0
+    hour_share: float = 100.0
+    day_share: float = 100.0
 
 
 class ConfidenceSettings(Struct, frozen=True, kw_only=True):
@@ -109,6 +132,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     capacity: int | None = None
     watermarks: Watermarks = Watermarks()
     reclaim: ReclaimSettings = ReclaimSettings()
+    caps: CapSettings = CapSettings()
     confidence: ConfidenceSettings = ConfidenceSettings()
     archive: ArchiveSettings = ArchiveSettings()
     monitor: MonitorSettings = MonitorSettings()

@@ -89,13 +89,18 @@ class Result(StrEnum):
     SKIPPED = "skipped"
     DEFERRED = "deferred"
     PLANNED = "planned"
+    UNDONE = "undone"
 
 
 class Phase(StrEnum):
-    """How far an operation came; the journal's word. Up to ``STAGED`` it is undone, from ``PURGING`` on finished."""
+    """How far an operation came; the journal's word. Up to ``STAGED`` it is undone, from ``PURGING`` on finished.
+
+    ``TRASHED`` is neither: it waits in the trash, whole, for its time or for somebody who wants it back.
+    """
 
     INTENT = "intent"
     ARCHIVED = "archived"
     STAGED = "staged"
+    TRASHED = "trashed"
     PURGING = "purging"
     SETTLED = "settled"

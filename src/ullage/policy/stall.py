@@ -8,6 +8,7 @@ from ullage.model.units import DAY, format_age, format_size
 
 LIMIT = 2
 """Acts in a row that gained under half of what they promised, after which a reclaim stops."""
+_LONGEST = DAY
 
 
 class Stall(Struct, frozen=True, kw_only=True):
@@ -22,16 +23,19 @@ class Stall(Struct, frozen=True, kw_only=True):
 def stall_after(before: Stall | None, *, missing: int, free: int, now: float, first: float) -> Stall:
     """The stall that a fruitless reclaim leads to; each in a row lasts twice as long as the one before, up to a day."""
     times = 1 if before is None else before.times + 1
-    wait = min(first * 2.0 ** min(times - 1, 20), DAY)
+    wait = min(first * 2.0 ** min(times - 1, 20), _LONGEST)
     return Stall(until=now + wait, missing=missing, free=free, times=times)
 
 
 def stalled(stall: Stall | None, *, free: int, now: float) -> str | None:
-    """Why nothing is reclaimed yet; None where nothing stands against it, or where the missing space has come back."""
-    if stall is None or now >= stall.until or 2 * (free - stall.free) >= stall.missing:
+    """Why nothing is reclaimed yet; None where nothing stands against it, or where the missing space has come back.
+
+    An end further ahead than any was meant to be is of a clock that has been set back since.
+    """
+    if stall is None or not 0 < stall.until - now <= 2 * _LONGEST or 2 * (free - stall.free) >= stall.missing:
         return None
     return (
         f"the last {LIMIT} deletions gained almost nothing: {format_size(stall.missing)} did not come back. Something "
         "else holds them: a process with deleted files open, a snapshot, links or reflinks outside. No more is deleted "
-        f"for {format_age(stall.until - now)}, unless they come back or ullage emergency is run by hand"
+        f"for {format_age(stall.until - now)}, unless they come back or a person lifts that (ullage resume)"
     )

@@ -19,6 +19,7 @@ from ullage.model.words import State
 from ullage.ports import Held, Stop
 from ullage.sources import archived, pins
 from ullage.sources.roots import Roots
+from ullage.sources.trash import LABEL
 from ullage.system import archive_manifest, archives, files, linux, mounts, processes, tree
 from ullage.system.identity import open_private
 
@@ -52,10 +53,13 @@ class TreeReclaimer:
         os.fsync(self._roots.backup_fd)
         return True
 
-    def unstage(self, backup_id: str, token: str, handle: str) -> bool:
-        """Back from the trash to its place; False where it is not in the trash."""
+    def unstage(self, backup_id: str, token: str) -> bool:
+        """Back from the trash to its place, even what came there in the place of another; False where nothing did.
+
+        The name in the trash is of one operation alone: whatever bears it was taken from this place by it.
+        """
         with self._private("trash") as trash:
-            if not token or _handle(trash, token) != handle:
+            if not token or not _exists(trash, token):
                 return False
             tree.rename_exclusive(trash, token, self._roots.backup_fd, backup_id)
             os.fsync(self._roots.backup_fd)
@@ -145,18 +149,22 @@ class TreeReclaimer:
 
     def archive_handle(self, path: str) -> str | None:
         """The handle of the archive at ``path``; None where there is none."""
+        year, month, name = _split(path)
         try:
-            with self._archive_file(path) as fd:
-                return tree.handle_of(fd)
-        except (Changed, FileNotFoundError):
+            month_fd = archived.open_month(self._roots.archive_fd, year, month)
+        except Changed:
             return None
+        try:
+            return _file_handle(month_fd, name)
+        finally:
+            os.close(month_fd)
 
     def delete_archive(self, path: str, handle: str) -> None:
         """Unlink the archive at ``path`` if it is still the one of that handle."""
         year, month, name = _split(path)
         month_fd = archived.open_month(self._roots.archive_fd, year, month)
         try:
-            if self.archive_handle(path) != handle:
+            if _file_handle(month_fd, name) != handle:  # not by its path: another month may stand there by now
                 raise Changed(f"{printable(path)} is another file by now")
             os.unlink(name, dir_fd=month_fd)
             os.fsync(month_fd)
@@ -208,12 +216,12 @@ class TreeReclaimer:
 
     def leftovers(self) -> list[tuple[str, str]]:
         """(place, name) of what lies where half-finished work stands, that of operations under way too."""
-        rooms = {"trash": self._private("trash"), "parts": self._private("parts")}
-        rooms["parts of archives"] = self._archive_private("parts")
+        rooms = {place: self._private(place) for place in ("trash", "parts")}
+        rooms |= {f"{place} of archives": self._archive_private(place) for place in ("trash", "parts")}
         return [(place, name) for place, room in rooms.items() for name in _listed(room)]
 
     def sweep(self, keep: Container[str], stop: Stop | None = None) -> None:
-        """Remove parts and stagings of ours but those of the operations ``keep``; none is ever an only copy.
+        """Remove parts, stagings and labels of ours but those of the operations ``keep``; none is ever an only copy.
 
         Call it with the store locked: then nobody else is at work on them. What cannot be removed stays.
         """
@@ -226,6 +234,18 @@ class TreeReclaimer:
             if _TOKEN.fullmatch(token) and token not in keep:
                 with suppress(OSError, Refused):
                     self.discard_restore(token, stop=stop)
+        self._sweep_labels(keep)
+
+    def _sweep_labels(self, keep: Container[str]) -> None:
+        """Those of what is in no trash any more; a label is all that tells what lies there when the catalog is lost."""
+        there = {*_listed(self._private("trash")), *_listed(self._archive_private("trash"))}
+        with self._private("trash") as trash:
+            files.remove_leftovers(trash)
+            for name in there:
+                token = name.removesuffix(LABEL)
+                if name == token + LABEL and _TOKEN.fullmatch(token) and token not in keep and token not in there:
+                    with suppress(OSError):
+                        os.unlink(name, dir_fd=trash)
 
     def _check_staged(self, held: Held, trash: int, token: str) -> None:
         """What lies in the trash is what was held, is mounted nowhere, and nobody writes into it."""
@@ -281,7 +301,7 @@ class TreeReclaimer:
         year, month, name = _split(path)
         month_fd = archived.open_month(self._roots.archive_fd, year, month)
         try:
-            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=month_fd)
+            fd = _open_file(month_fd, name)
         finally:
             os.close(month_fd)
         try:
@@ -377,6 +397,22 @@ def _written(parent: int, name: str) -> tuple[str, ...]:
 
 def _exists(fd: int, name: str) -> bool:
     return files.stat_or_none(fd, name) is not None
+
+
+def _open_file(month_fd: int, name: str) -> int:
+    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=month_fd)
+
+
+def _file_handle(month_fd: int, name: str) -> str | None:
+    """The handle of a file by name; None where there is none."""
+    try:
+        fd = _open_file(month_fd, name)
+    except FileNotFoundError:
+        return None
+    try:
+        return tree.handle_of(fd)
+    finally:
+        os.close(fd)
 
 
 def _handle(parent: int, name: str) -> str | None:

@@ -24,6 +24,7 @@ from ullage.system.locks import FileLock
 if TYPE_CHECKING:
     from ullage.ports import Clock
     from ullage.sources.reclaimer import TreeReclaimer
+    from ullage.sources.trash import StoreTrash
 
 _SETTLE = 5.0
 """Seconds that space handed back in the background is waited for at most."""
@@ -120,6 +121,13 @@ class OpenDirectoryStore:
         from ullage.sources.reclaimer import TreeReclaimer
 
         return TreeReclaimer(self._roots)
+
+    @cached_property
+    def trash(self) -> StoreTrash:
+        """Made when first asked for, like the reclaimer."""
+        from ullage.sources.trash import StoreTrash
+
+        return StoreTrash(self.settings.name, self._roots)
 
     @contextmanager
     def turn(self, wait: float) -> Iterator[None]:

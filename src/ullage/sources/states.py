@@ -268,16 +268,19 @@ class StateHeld:
         return replace(backup, pinned=self._pinned(), busy=busy)
 
     def write_state(self, state: State, at: int) -> None:
-        """``.state``, then the time that goes with it; on a full disk in place. Raises NoRoom."""
+        """``.state``, then the time that goes with it. Raises NoRoom, Refused.
+
+        In place on a full disk, and where a new file could not be given the owner of the old one.
+        """
         before = files.stat_or_none(self.fd, ".state")
         data = f"{state}\n".encode()
         try:
             files.write_durable(self.fd, ".state", data, like=before)
-        except NoRoom:
+        except (NoRoom, Refused):
             files.overwrite(self.fd, ".state", data)
         name = TIMES.get(state)
         if name is not None:
-            with suppress(NoRoom):  # a missing time falls back to the one before it (SPEC.md 2)
+            with suppress(NoRoom, Refused):  # a missing time falls back to the one before it (SPEC.md 2)
                 files.write_durable(self.fd, name, f"{at}\n".encode(), like=before)
 
     def tidy(self) -> None:

@@ -42,10 +42,11 @@ _COMPRESSION: dict[int, int] = {
     zstd.CompressionParameter.compression_level: 3,
     zstd.CompressionParameter.checksum_flag: 1,
     zstd.CompressionParameter.nb_workers: 2,
+    zstd.CompressionParameter.job_size: 1 << 20,  # as small, and a fifth of the memory
 }
 # Names only by what is given after "--": neither option, pattern nor escape (--no-unquote: a backslash is a backslash).
-# Owners as numbers: no look-up that could hang. Sorted: the manifest's order. atime and ctime are never put back, and
-# without them the archive of a backup is the same each time.
+# Owners as numbers: no look-up that could hang. Sorted: then it is known which name of a hard-linked file comes first.
+# atime and ctime are never put back, and without them the archive of a backup is the same each time.
 _CREATE = (
     *("--create", "--file=-", "--format=posix", "--sort=name", "--sparse", "--numeric-owner", "--one-file-system"),
     *("--xattrs", "--xattrs-include=*", "--acls", "--atime-preserve=system", "--pax-option=delete=atime,delete=ctime"),
@@ -92,12 +93,15 @@ def write_archive(
     part = _Part(part_fd, name, room)
     compressor = zstd.ZstdCompressor(options=_COMPRESSION)
     digest = blake3()
-    with running(parent_fd, (*_CREATE, component(name)), fed=False) as tar:
-        for chunk in _read(tar, name, should_stop):
-            digest.update(chunk)
-            part.write(compressor.compress(chunk))
-        _check_created(tar, name)
-    part.write(compressor.flush())  # only now: a tar that failed never becomes a whole frame
+    try:
+        with running(parent_fd, (*_CREATE, component(name)), fed=False) as tar:
+            for chunk in _read(tar, name, should_stop):
+                digest.update(chunk)
+                part.write(compressor.compress(chunk))
+            _check_created(tar, name)
+        part.write(compressor.flush())  # only now: a tar that failed never becomes a whole frame
+    except zstd.ZstdError as error:  # no memory for it
+        raise ArchiveError(f"cannot archive {printable(name)}: {error}") from error
     part.sync()
     return Written(stream_digest=digest.hexdigest(), archive_bytes=part.written)
 
@@ -107,7 +111,7 @@ def verify_archive(
 ) -> None:
     """Returns where the archive, read back from the disk, is what was written and holds what the manifest says.
 
-    Raises ArchiveError naming the first difference, Interrupted.
+    Raises ArchiveError, Interrupted.
     """
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # else memory would be verified, not the disk
     digest = blake3()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+import uuid
 from pathlib import Path
 
 from ullage.policy.clock import ClockMark
@@ -25,5 +27,15 @@ class SystemClock:
 
     def mark(self) -> ClockMark:
         """The wall clock, this boot's id and the seconds since it, suspended ones too. Raises OSError without /proc."""
-        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        return ClockMark(wall=time.time(), boot_id=boot_id, boot_seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
+        return ClockMark(wall=time.time(), boot_id=_boot_id(), boot_seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
+
+
+def _boot_id() -> str:
+    """The kernel's, or that of $ULLAGE_BOOT_ID, by which ullage.service says it where /proc/sys is hidden."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except FileNotFoundError as error:
+        try:
+            return str(uuid.UUID(os.environ.get("ULLAGE_BOOT_ID", "")))
+        except ValueError:
+            raise error from None

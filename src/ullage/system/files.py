@@ -117,8 +117,9 @@ def _times_kept(dir_fd: int, keep: bool) -> Iterator[None]:
 
 def _replace(dir_fd: int, name: str, data: bytes, mode: int, like: os.stat_result | None) -> None:
     temporary = f".ullage-{os.urandom(8).hex()}"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
+        fd = os.open(temporary, flags, 0o600, dir_fd=dir_fd)  # it may be made, and an error be said all the same (NFS)
         try:
             _dress(fd, mode, like)
             _write(fd, data)

@@ -61,6 +61,7 @@ def write_identity(root: int, identity: Identity) -> None:
         lock_directory(private)
         _refuse_another(root, identity)
         _furnish(private)
+        files.remove_leftovers(private)
         if not _exists(private, _IDENTITY):
             files.write_durable(private, _IDENTITY, msgspec.json.encode(identity) + b"\n", mode=0o600)
         os.fsync(private)

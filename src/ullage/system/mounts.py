@@ -20,6 +20,15 @@ def mounts_below(path: str) -> list[str]:
     return sorted(os.fsdecode(point) for point in points if point.startswith(prefix) and point != prefix)
 
 
+def mount_point(path: str) -> str:
+    """The mount point that an absolute path without links stands on; ``/`` where none is nearer. Raises OSError."""
+    points = {os.fsdecode(_decoded(fields[4])) for fields in _mountinfo("self")}
+    above = path.rstrip("/")
+    while above and above not in points:
+        above = os.path.dirname(above).rstrip("/")
+    return above or "/"
+
+
 def devices(process: str = "self") -> dict[int, int]:
     """The device number of every mount that a process sees, by mount id. Raises OSError.
 

@@ -47,6 +47,17 @@ def prepare(state_dir: str) -> None:
                 os.close(fd)
 
 
+def note(state_dir: str, line: str) -> None:
+    """One line more in the log, where a command does what the daemon's reader should know. Never raises."""
+    with suppress(OSError):
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(os.path.join(state_dir, LOG), flags, 0o600)
+        try:
+            os.write(fd, f"{line}\n".encode(errors="backslashreplace"))
+        finally:
+            os.close(fd)
+
+
 @contextmanager
 def claim(state_dir: str) -> Iterator[Running]:
     """The daemon's place, ours until the end of the block. Raises Busy where another daemon has it."""

@@ -113,7 +113,7 @@ class _Tally:
         """Stands at every directory once, the top first."""
         yield
         while True:
-            name = self._descent.level.pending.pop()
+            name = self._descent.level.next()
             if name is None:
                 if self._descent.depth == 0:
                     return
@@ -127,12 +127,8 @@ class _Tally:
         self._count(level.status)
         if self._attributes:
             self._look_for_attributes("")
-        with os.scandir(level.fd) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    level.pending.push(entry.name)
-                else:
-                    self._meet(entry)
+        for entry in level.files():
+            self._meet(entry)
 
     def _enter(self, name: str) -> bool:
         try:

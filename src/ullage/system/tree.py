@@ -97,7 +97,7 @@ def remove_tree(
     """How many entries went, the directory itself included; what was missing already does not count.
 
     The names in ``first`` go before all others, durably: what is half gone never looks whole. The directory itself goes
-    last, and only then ``parent_fd`` is synced. Descriptors are constant, memory but for names of directories. Raises
+    last, and only then ``parent_fd`` is synced. Descriptors and memory are constant but for the depth. Raises
     Changed (missing, or not what ``handle`` names: nothing is touched), Refused (a mount, an immutable entry, no
     permission, a writer that keeps adding), Interrupted, Unavailable; what is left then may be removed later.
     """
@@ -149,7 +149,10 @@ class _Removal:
         while True:
             name = descent.level.pending.pop()
             if name is not None:
+                self._tick()
                 self._enter(name)
+            elif descent.level.more:
+                self._list()
             elif descent.depth > 0:
                 self._leave()
             else:
@@ -174,13 +177,10 @@ class _Removal:
 
     def _list(self) -> None:
         level = self._descent.level
-        with os.scandir(level.fd) as entries:
-            for entry in entries:
-                self._tick()
-                if entry.is_dir(follow_symlinks=False):
-                    level.pending.push(entry.name)
-                else:
-                    self._unlink(entry.name)
+        level.more = False
+        for entry in level.files():
+            self._tick()
+            self._unlink(entry.name)
 
     def _enter(self, name: str) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,7 @@ from ullage.system.linux import where
 
 WINDOW = 32
 """How many directories are held open at most; further up they are opened again by ``..`` and verified."""
+_MOST = 8 << 20  # bytes of names of directories that wait in one directory; the others are listed again
 _SHOWN = 500  # characters of a path that a person is shown
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -48,6 +50,11 @@ class Names:
         """Puts a name on top."""
         self._packed += os.fsencode(name) + b"\0"
 
+    @property
+    def full(self) -> bool:
+        """Whether no more should be pushed."""
+        return len(self._packed) >= _MOST
+
     def pop(self) -> str | None:
         """The name on top, taken off; None where there is none."""
         if not self._packed:
@@ -59,15 +66,56 @@ class Names:
 
 
 class Level:
-    """One directory on the way: ``pending`` are the directories in it that are yet to be entered."""
+    """One directory on the way: ``pending`` are the directories in it that are yet to be entered.
 
-    __slots__ = ("fd", "name", "pending", "status")
+    ``more`` says that there are others for which there was no room.
+    """
+
+    __slots__ = ("_noted", "fd", "more", "name", "pending", "status")
 
     def __init__(self, fd: int, name: str) -> None:
         self.fd = fd
         self.name = name
         self.pending = Names()
         self.status = os.fstat(fd)
+        self.more = False
+        self._noted = 0
+
+    def files(self) -> Iterator[os.DirEntry[str]]:
+        """What is in it but its directories, which are noted; to be called once, before ``next``."""
+        with os.scandir(self.fd) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    self._note(entry.name)
+                else:
+                    yield entry
+
+    def next(self) -> str | None:
+        """A directory that was noted, each once. Raises Changed where it could not be told which come next."""
+        name = self.pending.pop()
+        if name is None and self.more:
+            self._note_others()
+            name = self.pending.pop()
+        return name
+
+    def _note(self, name: str) -> None:
+        if self.pending.full:
+            self.more = True
+        else:
+            self.pending.push(name)
+            self._noted += 1
+
+    def _note_others(self) -> None:
+        """Notes directories beyond those noted before: a directory that does not change is listed in one order."""
+        self.more = False
+        before = self._noted
+        with os.scandir(self.fd) as entries:
+            directories = (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+            for number, name in enumerate(directories):
+                if number >= before:
+                    self._note(name)
+        if os.fstat(self.fd).st_mtime_ns != self.status.st_mtime_ns:
+            raise Changed(f"{where(self.fd)} changed while it was read; look again")
 
     @property
     def identity(self) -> tuple[int, int]:

@@ -1,0 +1,153 @@
+"""What lies in the trash of a store, and the labels that tell what it is: the catalog may be lost, a label is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import suppress
+
+import msgspec
+from msgspec.structs import replace
+
+from ullage.errors import Changed, NoRoom, UllageError
+from ullage.model.backups import Operation
+from ullage.model.units import printable
+from ullage.model.words import Action, Phase, Result
+from ullage.sources import archived
+from ullage.sources.roots import Roots
+from ullage.system import files, linux, tree
+from ullage.system.identity import open_private
+
+LABEL = ".json"
+_ROOM = "trash"
+_LABEL_NAME = re.compile(r"([0-9a-f]{16})\.json")
+_PLACES = {
+    Action.DELETE: re.compile(""),
+    Action.DELETE_ARCHIVE: re.compile(r"\d{4}/\d{2}/[^/\0]+", re.ASCII | re.DOTALL),
+}
+"""What may be made undone, and where it may stand by its label."""
+_LONGEST = 1 << 16
+"""Bytes of a label; a reason that is longer than a hundredth of that is cut."""
+
+
+class StoreTrash:
+    """The trash of one opened store: of live backups under ``backup_root``, of archives under ``archive_root``."""
+
+    def __init__(self, store: str, roots: Roots) -> None:
+        self._store = store
+        self._roots = roots
+
+    def label(self, op: Operation) -> None:
+        """Tell beside it what it is. Where there is no room for a label there is none; the journal knows it too."""
+        told = replace(op, id=0, phase=Phase.TRASHED, result=Result.DONE, reason=op.reason[: _LONGEST // 100])
+        text = json.dumps(msgspec.to_builtins(told))  # in ASCII, whatever bytes the name is of
+        fd = open_private(self._roots.backup_fd, _ROOM)
+        try:
+            with suppress(NoRoom):
+                files.write_durable(fd, op.token + LABEL, text.encode())
+        finally:
+            os.close(fd)
+
+    def unlabel(self, token: str) -> None:
+        """Take the label off."""
+        fd = open_private(self._roots.backup_fd, _ROOM)
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(token + LABEL, dir_fd=fd)
+                os.fsync(fd)
+        except OSError as error:
+            raise linux.failure(error, f"cannot remove {linux.where(fd, token + LABEL)}") from error
+        finally:
+            os.close(fd)
+
+    def labelled(self) -> list[Operation]:
+        """What stands in the trash under a label, as the label tells it; what stands there no more is left out."""
+        backups, archives = open_private(self._roots.backup_fd, _ROOM), open_private(self._roots.archive_fd, _ROOM)
+        rooms = {Action.DELETE: backups, Action.DELETE_ARCHIVE: archives}
+        try:
+            told = [self._told(backups, name) for name in sorted(os.listdir(backups))]
+            return [op for op in told if op is not None and _handle(rooms[op.action], op.token) == op.handle]
+        except OSError as error:
+            raise linux.failure(error, f"cannot look into {linux.where(backups)}") from error
+        finally:
+            os.close(backups)
+            os.close(archives)
+
+    def stage_archive(self, path: str, token: str, handle: str) -> None:
+        """Move the archive at ``path`` into the trash."""
+        year, month, name = path.split("/", 2)
+        month_fd = archived.open_month(self._roots.archive_fd, year, month)
+        trash = open_private(self._roots.archive_fd, _ROOM)
+        try:
+            if _handle(month_fd, name) != handle:
+                raise Changed(f"{printable(path)} is another file by now")
+            tree.rename_exclusive(month_fd, name, trash, token)
+            if _handle(trash, token) != handle:
+                raise Changed(f"{printable(path)} was exchanged for another while it was taken")
+            os.fsync(trash)
+            os.fsync(month_fd)
+        finally:
+            os.close(trash)
+            os.close(month_fd)
+
+    def unstage_archive(self, path: str, token: str) -> bool:
+        """Back from the trash to ``path``, even what came there in the place of another; False where nothing did."""
+        year, month, name = path.split("/", 2)
+        trash = open_private(self._roots.archive_fd, _ROOM)
+        try:
+            if not token or _handle(trash, token) is None:
+                return False
+            month_fd = archived.open_month(self._roots.archive_fd, year, month)
+            try:
+                tree.rename_exclusive(trash, token, month_fd, name)
+                os.fsync(month_fd)
+            finally:
+                os.close(month_fd)
+            os.fsync(trash)
+        finally:
+            os.close(trash)
+        return True
+
+    def purge_archive(self, token: str, handle: str) -> None:
+        """Unlink the archive that lies in the trash."""
+        trash = open_private(self._roots.archive_fd, _ROOM)
+        try:
+            found = _handle(trash, token)
+            if found is None:
+                return
+            if found != handle:
+                raise Changed(f"{linux.where(trash, token)} is not what was put there")
+            os.unlink(token, dir_fd=trash)
+            os.fsync(trash)
+        except OSError as error:
+            raise linux.failure(error, f"cannot remove {linux.where(trash, token)}") from error
+        finally:
+            os.close(trash)
+
+    def _told(self, fd: int, name: str) -> Operation | None:
+        """The operation of a label; None where it is no label of ours."""
+        match = _LABEL_NAME.fullmatch(name)
+        if match is None:
+            return None
+        try:
+            text = files.read_small(fd, name, limit=_LONGEST)
+            op = msgspec.convert(json.loads(text or b""), Operation, strict=False)
+            linux.component(op.backup_id)
+        except (OSError, ValueError, UllageError):
+            return None
+        wanted = _PLACES.get(op.action)
+        fits = wanted is not None and wanted.fullmatch(op.path) and op.token == match[1]
+        return replace(op, store=self._store) if fits else None
+
+
+def _handle(fd: int, name: str) -> str | None:
+    """The handle of a file or directory by name, no link followed; None where there is none. Raises OSError."""
+    try:
+        found = linux.openat2(fd, name, os.O_PATH | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        return tree.handle_of(found)
+    finally:
+        os.close(found)

@@ -1,0 +1,76 @@
+"""``undo`` and ``trash``: what a person deleted, and how the command line says where it is."""
+
+from __future__ import annotations
+
+from tests.cli.workplace import Workplace
+
+ONE, TWO = "db-20260101", "db-20260102"
+
+
+def test_delete_says_that_it_can_be_undone_and_undo_brings_it_back(store: Workplace) -> None:
+    ran = store.done("delete", ONE, "--yes")
+    assert "in the trash" in ran.out and "ullage undo" in ran.out
+    assert store.state_of(ONE) is None
+    assert ONE in store.done("trash").out
+    assert "1 deleted by hand" in store.done("status").out
+    assert "undo" in store.call("show", ONE).err
+    assert "1 brought back" in store.done("undo").out
+    assert store.state_of(ONE) == "CLEANABLE"
+    assert store.done("trash", "--json").json["trash"] == []
+    assert "in the trash" not in store.done("history").out
+
+
+def test_undo_alone_brings_back_what_was_deleted_last_and_all_everything(store: Workplace) -> None:
+    for name in (ONE, TWO):
+        store.done("delete", name, "--yes")
+    assert [row["backup_id"] for row in store.done("trash", "--json").json["trash"]] == [TWO, ONE]
+    store.done("undo")
+    assert (store.state_of(ONE), store.state_of(TWO)) == (None, "CONFIRMED")
+    store.done("delete", TWO, "--yes")
+    store.done("undo", "--all")
+    assert (store.state_of(ONE), store.state_of(TWO)) == ("CLEANABLE", "CONFIRMED")
+
+
+def test_undo_by_name_brings_back_that_one(store: Workplace) -> None:
+    for name in (ONE, TWO):
+        store.done("delete", name, "--yes")
+    store.done("undo", ONE)
+    assert (store.state_of(ONE), store.state_of(TWO)) == ("CLEANABLE", None)
+
+
+def test_undo_of_what_is_not_there_is_refused(store: Workplace) -> None:
+    ran = store.call("undo")
+    assert (ran.code, "nothing in the trash" in ran.err) == (1, True)
+    store.done("delete", ONE, "--yes")
+    ran = store.call("undo", TWO)
+    assert (ran.code, TWO in ran.err) == (1, True)
+
+
+def test_undo_over_another_backup_of_that_name_is_refused(store: Workplace) -> None:
+    store.done("delete", ONE, "--yes")
+    store.backup(ONE, "CREATED")
+    assert store.call("undo", ONE).code == 1
+    assert store.state_of(ONE) == "CREATED"
+    assert store.done("trash", "--json").json["trash"][0]["backup_id"] == ONE
+
+
+def test_the_trash_is_emptied_by_hand_when_that_was_confirmed(store: Workplace) -> None:
+    store.done("delete", ONE, "--yes")
+    assert store.call("trash", "empty").code == 1
+    assert ONE in store.done("trash").out
+    store.done("trash", "empty", "--yes")
+    assert ONE not in store.done("trash").out
+    assert store.call("undo", ONE).code == 1
+
+
+def test_with_no_grace_it_goes_at_once(store: Workplace) -> None:
+    store.settings("[stores.main.reclaim]\ngrace = 0\n")
+    assert "trash" not in store.done("delete", ONE, "--yes").out
+    assert store.call("undo").code == 1
+
+
+def test_the_doctor_knows_what_lies_in_the_trash_and_what_does_not_belong_there(store: Workplace) -> None:
+    store.done("delete", ONE, "--yes")
+    assert "trash" not in store.call("doctor").out
+    (store.backups / ".ullage/trash/0123456789abcdef").mkdir()
+    assert "0123456789abcdef belongs to no operation" in store.call("doctor").out

@@ -1,0 +1,219 @@
+"""The trash: what a person deletes waits there whole, comes back as it was, and goes before anything else is chosen."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from tests.engine.acts import ACTS
+from tests.engine.world import World, done, fingerprint
+from ullage.app import App
+from ullage.engine.cycle import Act
+from ullage.errors import Changed
+from ullage.model.backups import Operation, Pin
+from ullage.model.cycles import CycleRecord
+from ullage.model.words import Action, CleanupLevel, Level, Phase, Result, State, Trigger
+
+ONE, TWO = "db-20260101", "db-20260102"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Twelve backups of one series and a newer one that the floor holds; a grace of an hour."""
+    world = World(tmp_path)
+    world.series(12, mib=0.5)
+    world.set(reclaim={"grace": 3600.0}, capacity=100 << 20)
+    return world
+
+
+def delete(world: World, act: Action = Action.DELETE) -> Operation:
+    """``CHOSEN`` (``ONE``), deleted by a person; or the archive of it."""
+    with world.app() as app:
+        return app.engine.one(app.sites["main"], Act(), Trigger.USER, ACTS[act], alone=True).actions[0]
+
+
+def cleanup(world: World, count: int, act: Act | None = None) -> CycleRecord:
+    with world.app() as app:
+        return app.engine.cleanup(app.sites["main"], CleanupLevel.MODERATE, count, act or Act())
+
+
+def undo(world: World) -> list[Operation]:
+    """All that lies in the trash, brought back."""
+    return _all(world, lambda app: app.engine.undo)
+
+
+def _all(world: World, run: Callable[[App], Callable[..., CycleRecord]]) -> list[Operation]:
+    with world.app() as app:
+        site = app.sites["main"]
+        return list(run(app)(site, Act(), {op.token for op in app.engine.trashed(site)}).actions)
+
+
+def trashed(world: World) -> list[str]:
+    with world.app() as app:
+        return [op.backup_id for op in app.engine.trashed(app.sites["main"])]
+
+
+def later(world: World, seconds: float) -> None:
+    """What lies in the trash was put there so long ago."""
+    with world.app() as app:
+        for op in app.catalog.trashed("main"):
+            app.catalog.advance(replace(op, at=op.at - seconds), Phase.TRASHED)
+
+
+def test_what_a_person_deletes_waits_whole_and_comes_back_as_it_was(world: World) -> None:
+    before = fingerprint(world.backups / ONE)
+    op = delete(world)
+    assert (op.result, op.phase, op.reclaimed_bytes) == (Result.DONE, Phase.TRASHED, 0)
+    assert (ONE in world.live(), trashed(world)) == (False, [ONE])
+    began = time.monotonic()
+    (back,) = undo(world)
+    assert time.monotonic() - began < 1
+    assert back.result is Result.UNDONE
+    assert fingerprint(world.backups / ONE) == before
+    assert (trashed(world), world.leftovers()) == ([], [])
+    assert [op.result for op in world.history()] == [Result.UNDONE]
+
+
+def test_an_archive_that_a_person_deletes_comes_back_too(world: World) -> None:
+    world.set(reclaim={"grace": 0.0})
+    delete(world, Action.ARCHIVE)
+    (path,) = world.archives.glob("[0-9]*/*/*")
+    content = path.read_bytes()
+    world.set(reclaim={"grace": 3600.0})
+    assert delete(world, Action.DELETE_ARCHIVE).phase is Phase.TRASHED
+    assert world.archived() == []
+    assert undo(world)[0].result is Result.UNDONE
+    assert path.read_bytes() == content
+    with world.app() as app:
+        assert app.catalog.archive_digest("main", str(path.relative_to(world.archives)))
+
+
+def test_a_clean_up_by_hand_waits_in_the_trash_too(world: World) -> None:
+    record = cleanup(world, 3)
+    assert len(done(record)) == 3 == len(trashed(world))
+    assert {op.result for op in undo(world)} == {Result.UNDONE}
+    assert len(world.live()) == 13
+
+
+@pytest.mark.parametrize("act", [Action.DELETE, Action.DELETE_ARCHIVE])
+def test_when_its_time_is_over_it_goes_for_good(world: World, act: Action) -> None:
+    if act is Action.DELETE_ARCHIVE:
+        delete(world, Action.ARCHIVE)
+    delete(world, act)
+    later(world, 3590)
+    assert done(world.cycle()) == []
+    later(world, 20)
+    assert done(world.cycle()) == [(str(act), ONE)]
+    assert (trashed(world), world.leftovers(), world.archived()) == ([], [], [])
+    gone = world.history()[-1]
+    assert (gone.result, gone.phase) == (Result.DONE, Phase.SETTLED)
+    assert "its time in the trash was over" in gone.reason
+
+
+@pytest.mark.parametrize("usage", [86.0, 96.0])
+def test_pressure_empties_the_trash_before_anything_else_is_chosen(world: World, usage: float) -> None:
+    """And where that is enough, nothing else goes."""
+    for _ in range(4):
+        cleanup(world, 1)
+    world.set(capacity=None)
+    world.press(usage)
+    assert world.cycle(Act(dry_run=True)).actions[0].result is Result.PLANNED
+    record = world.cycle()
+    gone = [backup_id for _, backup_id in done(record)]
+    assert gone == [ONE, TWO, "db-20260103", "db-20260104"]
+    assert all("the trash goes first" in op.reason for op in record.actions)
+
+
+def test_where_the_trash_is_not_enough_the_others_go_after_it(world: World) -> None:
+    cleanup(world, 1)
+    world.press(96)
+    actions = world.cycle().actions
+    assert (actions[0].backup_id, "trash" in actions[0].reason) == (ONE, True)
+    assert len(actions) > 1
+    assert not any("trash" in op.reason for op in actions[1:])
+
+
+def test_what_an_emergency_deletes_goes_at_once(world: World) -> None:
+    world.press(96)
+    assert done(world.emergency())
+    assert trashed(world) == []
+
+
+def test_what_a_person_deletes_under_pressure_goes_at_once(world: World) -> None:
+    """It would be emptied by the next cycle."""
+    world.press(90)
+    assert delete(world).phase is Phase.SETTLED
+
+
+def test_at_warning_the_trash_is_left_and_counts_as_gained(world: World) -> None:
+    """SPEC 7.6: what it will give back is not deleted for a second time, by the daemon or by a person."""
+    world.press(76)
+    first = cleanup(world, 10)
+    assert 1 <= len(done(first)) < 5
+    waiting = trashed(world)
+    assert world.levels() == [] and world.cycle().level is Level.WARNING
+    assert done(cleanup(world, 10)) == []
+    assert trashed(world) == waiting
+    assert len(world.live()) == 13 - len(waiting)
+
+
+def test_it_comes_back_over_nothing(world: World) -> None:
+    delete(world)
+    world.backup(ONE, State.CREATED, age=0)
+    standing = fingerprint(world.backups / ONE)
+    with pytest.raises(Changed):
+        undo(world)
+    assert (fingerprint(world.backups / ONE), trashed(world)) == (standing, [ONE])
+    shutil.rmtree(world.backups / ONE)
+    assert undo(world)[0].result is Result.UNDONE
+
+
+def test_what_is_pinned_meanwhile_stays_in_the_trash(world: World) -> None:
+    """SPEC 7.1: its archive, or another backup of its name, may be there to be pinned."""
+    delete(world)
+    world.backup(ONE)
+    with world.app() as app, app.sites["main"].open() as opened:
+        opened.source.pin(Pin(backup_id=ONE, at=time.time()))
+    later(world, 4000)
+    assert [op.result for op in world.cycle().actions] == [Result.SKIPPED]
+    assert trashed(world) == [ONE]
+
+
+def test_what_lies_in_the_trash_outlives_the_catalog(world: World) -> None:
+    """Its label tells what it is; and by it, it goes in its time, and comes back."""
+    before = fingerprint(world.backups / ONE)
+    delete(world)
+    cleanup(world, 1)
+    shutil.rmtree(world.state)
+    world.state.mkdir(mode=0o700)
+    assert trashed(world) == [ONE, TWO]
+    assert [op.result for op in undo(world)] == [Result.UNDONE] * 2
+    assert fingerprint(world.backups / ONE) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"backup_id": "../../x"},
+        {"token": "0" * 16},
+        {"action": "restore"},
+        {"handle": "1:1"},
+        {"path": "/etc"},
+        {"x": 1},
+    ],
+    ids=str,
+)
+def test_a_label_that_does_not_fit_is_none(world: World, change: dict[str, object]) -> None:
+    delete(world)
+    (label,) = (world.backups / ".ullage/trash").glob("*.json")
+    told = json.loads(label.read_text())
+    label.write_text(json.dumps(told | change if change != {"x": 1} else [told]))
+    shutil.rmtree(world.state)
+    world.state.mkdir(mode=0o700)
+    assert trashed(world) == []

@@ -1,0 +1,128 @@
+"""What keeps too much from going, and what works on a full disk (SPEC 7.6 and 7.7)."""
+
+from __future__ import annotations
+
+from tests.mutants.guards import Guard
+
+EXECUTE = "engine/execute.py"
+RECLAIM = "engine/reclaim.py"
+RECLAIMER = "sources/reclaimer.py"
+SITE = "sources/site.py"
+GUARDS = "engine/test_guards.py::"
+MOMENT = "engine/test_last_moment.py::"
+RESTRAINT = "engine/test_restraint.py::"
+
+SPACE = (
+    Guard(
+        "after each deletion it is measured whether more is needed",
+        RECLAIM,
+        "                if self._enough(goal) or self.budget.forbids(",
+        "                if self.budget.forbids(",
+        (GUARDS + "test_without_a_hindrance_the_two_oldest_go",),
+    ),
+    Guard(
+        "before each deletion the caps are asked",
+        RECLAIM,
+        "                if self._enough(goal) or self.budget.forbids(backup, self._backups.values()):\n",
+        "                if self._enough(goal):\n",
+        ("engine/test_caps.py",),
+    ),
+    Guard(
+        "a cap by count stops",
+        "policy/caps.py",
+        "    return 0 < limit <= taken.count\n",
+        "    return False\n",
+        ("policy/test_caps.py", "engine/test_caps.py"),
+    ),
+    Guard(
+        "a cap by share stops",
+        "policy/caps.py",
+        "        return limit < 100.0 and taken.count > 0 and percent > limit\n",
+        "        return False\n",
+        ("policy/test_caps.py", "engine/test_caps.py"),
+    ),
+    Guard(
+        "space that does not come back ends a reclaim",
+        RECLAIM,
+        "            if self._stopping() or self.missing:\n                return\n            with",
+        "            if self._stopping():\n                return\n            with",
+        (RESTRAINT + "test_space_that_does_not_come_back_ends_the_reclaim_after_two_and_the_next_ones_wait",),
+    ),
+    Guard(
+        "space that does not come back ends the deletion of archives",
+        RECLAIM,
+        "or self._stopping() or self.missing:",
+        "or self._stopping():",
+        (RESTRAINT + "test_archives_whose_space_does_not_come_back_stop_going_after_two",),
+    ),
+    Guard(
+        "after a reclaim that gained nothing the next one waits",
+        "engine/cycle.py",
+        "        if disbelief is not None or waiting is not None:\n",
+        "        if disbelief is not None:\n",
+        (RESTRAINT + "test_space_that_does_not_come_back_ends_the_reclaim_after_two_and_the_next_ones_wait",),
+    ),
+    Guard(
+        "freed space is waited for",
+        "system/gauge.py",
+        "    if filesystem in _AT_ONCE:\n",
+        "    if filesystem:\n",
+        ("engine/test_stop_rule.py::test_exactly_as_many_go_as_the_target_needs",),
+    ),
+    Guard(
+        "two stores on one filesystem take turns",
+        RECLAIM,
+        "            with nullcontext() if self.dry_run else self._opened.turn(TURN):\n",
+        "            with nullcontext():\n",
+        (RESTRAINT + "test_two_stores_on_one_filesystem_do_not_both_go_for_the_same_pressure",),
+    ),
+    Guard(
+        "the store is locked while it is reclaimed",
+        SITE,
+        '            with FileLock(fd, "lock", "reclaim", wait=wait):\n                yield\n',
+        "            yield\n",
+        (GUARDS + "test_a_store_held_by_another_process_is_left_to_it_and_it_is_named",),
+    ),
+    Guard(
+        "a lock file that was replaced is not the lock",
+        "system/locks.py",
+        "            if _flock(descriptor) and self._in_place(descriptor):\n",
+        "            if _flock(descriptor):\n",
+        ("system/test_locks.py::test_a_lock_file_that_is_removed_before_it_is_locked_is_not_the_lock",),
+    ),
+    Guard(
+        "hard links that lead outside are no gain",
+        "system/survey.py",
+        "        if met == status.st_nlink:\n",
+        "        if met == 1:\n",
+        ("system/test_tree.py::test_an_inode_is_reclaimable_when_all_its_links_are_inside",),
+    ),
+    Guard(
+        "on a full disk the ballast makes room for the trash",
+        EXECUTE,
+        "        return self._opened.gauge.give_up_ballast() > 0 and self._opened.reclaimer.stage(held, token)\n",
+        "        return False\n",
+        (MOMENT + "test_where_there_is_no_room_for_the_trash_the_ballast_makes_it",),
+    ),
+    Guard(
+        "where there is no room for the trash a backup goes in its place",
+        RECLAIMER,
+        "            except NoRoom:\n                self._refuse_change",
+        "            except ZeroDivisionError:\n                self._refuse_change",
+        (MOMENT + "test_where_there_is_no_room_for_the_trash_at_all_it_goes_in_its_place",),
+    ),
+    Guard(
+        "on a full disk the ballast makes room for a state",
+        EXECUTE,
+        "            if not self._opened.gauge.give_up_ballast():\n                raise\n",
+        "            raise\n",
+        (MOMENT + "test_where_there_is_no_room_for_a_state_the_ballast_makes_it",),
+    ),
+    Guard(
+        "on a full disk the catalog gives up its reserve",
+        "catalog/database.py",
+        "        return full and self.give_up_reserve()\n",
+        "        return False\n",
+        ("catalog/test_full_disk.py",),
+    ),
+)

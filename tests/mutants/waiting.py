@@ -1,0 +1,90 @@
+"""What a person deleted: labelled, moved, brought back and purged in this order, and each step durable."""
+
+from __future__ import annotations
+
+from tests.mutants.guards import Guard
+
+TRASH, EXECUTE, ORDER = "sources/trash.py", "engine/execute.py", "engine/test_order_trash.py::"
+MOVED = (ORDER + "test_what_is_deleted_is_labelled_and_durably_moved_before_the_journal_says_that_it_waits",)
+BACK = (ORDER + "test_what_is_brought_back_is_durable_before_the_journal_says_so",)
+GONE = (ORDER + "test_what_goes_for_good_goes_after_the_journal_says_so_and_durably",)
+
+WAITING = (
+    Guard(
+        "the trash is synced after an archive moved into it",
+        TRASH,
+        "            os.fsync(trash)\n            os.fsync(month_fd)\n",
+        "            os.fsync(month_fd)\n",
+        MOVED,
+    ),
+    Guard(
+        "the month is synced after an archive moved out of it",
+        TRASH,
+        "            os.fsync(trash)\n            os.fsync(month_fd)\n",
+        "            os.fsync(trash)\n",
+        MOVED,
+    ),
+    Guard(
+        "the month is synced when an archive is brought back",
+        TRASH,
+        "month_fd, name)\n                os.fsync(month_fd)\n",
+        "month_fd, name)\n",
+        BACK,
+    ),
+    Guard(
+        "the trash is synced when an archive is brought back",
+        TRASH,
+        "                os.close(month_fd)\n            os.fsync(trash)\n",
+        "                os.close(month_fd)\n",
+        BACK,
+    ),
+    Guard(
+        "the trash is synced when an archive goes for good",
+        TRASH,
+        "            os.unlink(token, dir_fd=trash)\n            os.fsync(trash)\n",
+        "            os.unlink(token, dir_fd=trash)\n",
+        GONE,
+    ),
+    Guard(
+        "a label that is taken off is durably off",
+        TRASH,
+        "                os.unlink(token + LABEL, dir_fd=fd)\n                os.fsync(fd)\n",
+        "                os.unlink(token + LABEL, dir_fd=fd)\n",
+        GONE,
+    ),
+    Guard(
+        "a backup is labelled before it moves",
+        EXECUTE,
+        "            self._opened.trash.label(made)\n            if self._stage(held, made.token):\n",
+        "            if self._stage(held, made.token):\n                self._opened.trash.label(made)\n",
+        MOVED,
+    ),
+    Guard(
+        "what lies in the trash goes for good after the journal says so",
+        EXECUTE,
+        "        purging = self._catalog.advance(op, Phase.PURGING, result=None,",
+        "        purging = replace(op, phase=Phase.PURGING, result=None,",
+        GONE,
+    ),
+    Guard(
+        "what is brought back is so in the journal first",
+        EXECUTE,
+        "        back = self._catalog.advance(op, Phase.STAGED, result=None)\n",
+        "        back = replace(op, phase=Phase.STAGED, result=None)\n",
+        BACK,
+    ),
+    Guard(
+        "what lies in the trash of archives is what was chosen",
+        TRASH,
+        "            if _handle(trash, token) != handle:\n                raise Changed(",
+        "            if False:\n                raise Changed(",
+        (ORDER + "test_an_archive_in_the_place_of_another_in_the_last_moment_comes_back",),
+    ),
+    Guard(
+        "an archive in the place of another comes back too",
+        TRASH,
+        "            if not token or _handle(trash, token) is None:\n",
+        '            if not token or _handle(trash, token) != "":\n',
+        (ORDER + "test_an_archive_in_the_place_of_another_in_the_last_moment_comes_back",),
+    ),
+)
