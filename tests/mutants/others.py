@@ -22,8 +22,8 @@ OTHERS = (
     Guard(
         "settings beside which others may write are refused",
         "config/trust.py",
-        "(*_faults_of(descriptor), *open_way(os.path.abspath(path)))]",
-        "_faults_of(descriptor)]",
+        ", *open_way(os.path.abspath(path)))]",
+        ",)]",
         ("config/test_load.py::test_a_settings_file_in_a_directory_that_others_may_write_is_refused",),
     ),
     Guard(
