@@ -14,6 +14,7 @@ from ullage.engine.believe import clock_fault
 from ullage.errors import UsageError
 from ullage.model.settings import Settings
 from ullage.model.units import printable
+from ullage.policy.reach import out_of_reach
 from ullage.sources.roots import Expected
 from ullage.sources.site import DirectorySite
 from ullage.system import runfile
@@ -55,6 +56,11 @@ class App:
             known = ", ".join(printable(other) for other in self.sites)
             raise UsageError(f"there is no store {printable(name)!r} in {self.settings.path}; there are: {known}")
         return [self.sites[name]]
+
+    def out_of_reach(self, site: DirectorySite) -> str | None:
+        """Why the target of this store cannot be reached, whatever goes; None where it can. Raises Unavailable."""
+        with site.open() as opened:
+            return out_of_reach(site.settings, site.read(), opened.source.backups(), now=self.clock.now())
 
     def reload(self, settings: Settings) -> list[DirectorySite]:
         """The stores by other settings; the state directory stays."""

@@ -155,3 +155,18 @@ def test_the_daemon_starts_once_serves_and_stops_and_its_log_has_no_secret(store
     assert "watching 1 stores" in log.read_text()
     assert not [one for one in SECRETS if one in log.read_text()]
     assert not os.stat(log).st_mode & 0o077
+
+
+def test_a_target_that_floors_and_pins_put_out_of_reach_is_told_with_what_to_change(store: Workplace) -> None:
+    """faults.md: contradictions are said by ``config check``, and by ``doctor``; a store that is away says nothing."""
+    words = "watermarks.target_free is out of reach"
+    store.press(99.5)
+    assert words not in store.done("config", "check").err
+    for name in ("db-20260101", "db-20260102"):
+        store.done("pin", name)
+    (told,) = [line for line in store.done("config", "check").err.splitlines() if words in line]
+    assert "96.0 KiB are pinned" in told or "pinned, reclaim.keep_last holds" in told
+    assert "unpin, lower keep_last" in told
+    assert words in store.call("doctor").out
+    store.backups.rename(store.path / "away")
+    assert words not in store.call("config", "check").err

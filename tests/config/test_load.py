@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.config.texts import ENV, FILE, ROOTS, STORE, faults_of, nested, read
-from ullage.config.advice import contradictions, warnings
+from ullage.config.advice import contradictions, unwise, warnings
 from ullage.config.load import find_settings, find_state_dir, load, parse
 from ullage.errors import SettingsError
 
@@ -161,6 +161,18 @@ def test_a_line_is_found_however_the_key_is_written() -> None:
 def test_text_that_is_not_toml_is_told_with_line_and_column() -> None:
     assert faults_of(f"{STORE}x = = 1")[0].startswith(f"{FILE}:4:5: not TOML: ")
     assert faults_of(f"{STORE}capacity = '1 TB'\ncapacity = '2 TB'")[0].startswith(f"{FILE}:5:")
+    for lines, words in (
+        ("strategy = oldest", "text in quotes"),
+        ("strategy", "key = value"),
+        ("= 1", "key = value"),
+        ("capacity = 1 TB", "text in quotes"),
+        ("capacity = '1 TB'\ncapacity = '2 TB'", "twice"),
+        ("[stores.main]", "twice"),
+        ("capacity = '1 TB", "with the quote it begins with"),
+        ('capacity = "1 TB', "with the quote it begins with"),
+    ):
+        (fault,) = faults_of(f"{STORE}{lines}\n")
+        assert fault.startswith(f"{FILE}:") and words in fault.partition("not TOML")[2], fault
     assert "nested too deeply" in faults_of(f"x = {'[' * 5000}")[0]
     assert "not TOML: " in faults_of(f"x = {'9' * 5000}")[0]
 
@@ -209,7 +221,9 @@ def test_the_defaults_contradict_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("lines", "text"),
-    [("watermarks.target_free = 5", "an emergency would reclaim nothing"),
+    [("watermarks.target_free = 24", "still above watermarks.warning"),
+     ("watermarks.warning = 70", "raise target_free or watermarks.warning"),
+     ("watermarks.target_free = 5", "an emergency would reclaim nothing"),
      ("watermarks.target_free = 10", "still critical"),
      ("monitor.emergency_interval = 120", "watched less closely"),
      ('confidence.huge = "1 MiB"', "exchange them"),
@@ -225,6 +239,24 @@ def test_settings_that_defeat_each_other_are_told_and_still_load(lines: str, tex
     (told,) = contradictions(read(f"{STORE}{lines}\n"))
     assert told.startswith("stores.main: ")
     assert text in told
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [("", "nobody is told of alerts; set alerts.email"),
+     ("alerts.email = 'op@example.org'\nreclaim.keep_last = 0", "keep_last is 0"),
+     *((f"alerts.email = '{email}'", "is no address") for email in
+       ("op@exa mple.org", "@example.org", "op@", "a b", "op@example.org, @", "a@b@c", ","))],
+)  # fmt: skip
+def test_a_risk_is_told_and_still_loads(lines: str, text: str) -> None:
+    (told,) = unwise(read(f"{STORE}{lines}\n"))
+    assert told.startswith("stores.main: ")
+    assert text in told
+
+
+@pytest.mark.parametrize("email", ["root", "op@example.org", "Op <op@example.org>, root", "a+b@xn--bcher-kva.example"])
+def test_an_address_that_mail_can_be_sent_to_is_well(email: str) -> None:
+    assert unwise(read(f"{STORE}alerts.email = '{email}'\n")) == []
 
 
 def test_a_plain_secret_in_a_file_that_others_may_read_is_warned_of(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from tests.engine.moments import between, pin
 from tests.engine.order import Recorder, recorded
 from tests.engine.world import DAY, World, fingerprint
 from tests.loops import run
+from ullage.app import App
 from ullage.engine.cycle import Act
 from ullage.errors import NoRoom, Refused, Unavailable
 from ullage.model.backups import Operation
-from ullage.model.words import Action, Level, Result, State, Trigger
+from ullage.model.words import Action, Level, Phase, Result, State, Trigger
 from ullage.sources.reclaimer import TreeReclaimer
 from ullage.sources.states import StateHeld, StateSource
 from ullage.system import archives, files, tree
@@ -293,12 +294,41 @@ def test_where_there_is_no_room_for_a_state_the_ballast_makes_it(ground: Path, m
     assert (op.result, case.world.state_of(CHOSEN)) == (Result.DONE, "CLEANABLE")
 
 
+def _disbelieve(app: App) -> None:
+    mark = app.clock.mark()
+    app.catalog.set_clock_mark(replace(mark, wall=mark.wall - 10 * DAY))
+
+
+def test_a_cycle_does_not_even_promote_while_the_clock_is_not_believed(ground: Path) -> None:
+    case = Case(ground, Action.TRANSITION)
+    case.world.press(90)
+    with case.world.app() as app:
+        _disbelieve(app)
+        record = app.engine.cycle(app.sites["main"], Act())
+    assert (record.level, record.actions, case.world.state_of(CHOSEN)) == (Level.CRITICAL, (), "CONFIRMED")
+
+
+def test_nothing_leaves_the_trash_by_time_while_the_clock_is_not_believed(ground: Path) -> None:
+    case = Case(ground, Action.DELETE)
+    case.world.set(reclaim={"grace": 3600.0})
+    with case.world.app() as app:
+        site, mark = app.sites["main"], app.clock.mark()
+        do(case.world, Action.DELETE)
+        (op,) = app.catalog.trashed("main")
+        app.catalog.advance(replace(op, at=op.at - 7200.0), Phase.TRASHED)
+        _disbelieve(app)
+        app.engine.cycle(site, Act())
+        assert len(app.catalog.trashed("main")) == 1
+        app.catalog.set_clock_mark(mark)
+        app.engine.cycle(site, Act())
+        assert app.catalog.trashed("main") == []
+
+
 def test_a_clean_up_by_hand_is_refused_as_a_whole_while_the_clock_is_not_believed(ground: Path) -> None:
     case = Case(ground, Action.TRANSITION)
     case.world.press(97)
     with case.world.app() as app:
-        mark = app.clock.mark()
-        app.catalog.set_clock_mark(replace(mark, wall=mark.wall - 10 * DAY))
+        _disbelieve(app)
         with pytest.raises(Refused, match="ullage clock accept"):
             app.engine.emergency(app.sites["main"], Act())
     assert case.world.state_of(CHOSEN) == "CONFIRMED", "not even promoted"

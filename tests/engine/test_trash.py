@@ -6,14 +6,12 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from tests.engine.acts import ACTS, CHOSEN, HOLDER, Case
-from tests.engine.faults import killed_at
+from tests.engine.acts import ACTS
 from tests.engine.world import World, done, fingerprint
 from ullage.app import App
 from ullage.engine.cycle import Act
@@ -219,66 +217,3 @@ def test_a_label_that_does_not_fit_is_none(world: World, change: dict[str, objec
     shutil.rmtree(world.state)
     world.state.mkdir(mode=0o700)
     assert trashed(world) == []
-
-
-def _settled(case: Case) -> str:
-    """Where the backup is after the next start: whole in its place, whole in the trash, or gone; said as it is."""
-    world = case.world
-    with world.app() as app, app.engine.working(app.sites["main"], Act(), Trigger.USER):
-        assert app.catalog.unsettled("main") == []
-    ops = [op for op in world.history() if op.handle]
-    stands, waits = CHOSEN in world.live(), trashed(world) == [CHOSEN]
-    assert fingerprint(world.backups / HOLDER) == case.holder
-    if stands:
-        assert not waits
-        assert fingerprint(world.backups / CHOSEN) == case.whole
-        assert world.leftovers() == []
-        return "stands"
-    assert waits or ops[-1].result is Result.DONE
-    if waits:
-        (tree,) = (path for path in (world.backups / ".ullage/trash").iterdir() if path.is_dir())
-        assert fingerprint(tree) == case.whole
-        return "waits"
-    assert world.leftovers() == []
-    return "gone"
-
-
-def _empty(world: World) -> object:
-    return _all(world, lambda app: app.engine.empty_trash)
-
-
-ENDS: dict[Callable[[World], object], tuple[str, str]] = {
-    delete: ("stands", "waits"),
-    undo: ("waits", "stands"),
-    _empty: ("waits", "gone"),
-}
-"""Where the backup is before an act, and after it."""
-
-
-@pytest.mark.parametrize("act", ENDS)
-@pytest.mark.parametrize("step", [9, pytest.param(1, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
-def test_killed_at_any_call_it_is_in_its_place_or_in_the_trash_or_gone_and_never_half(
-    tmp_path: Path, act: Callable[[World], object], step: int
-) -> None:
-    begins, ends = ENDS[act]
-    for number in range(3, 500, step):
-        case = Case(tmp_path / str(number), Action.DELETE)
-        case.world.set(reclaim={"grace": 3600.0})
-        with case.world.app():
-            pass  # registered
-        if begins == "waits":
-            delete(case.world)
-        killed = killed_at(number, lambda counting, world=case.world: _counted(world, act, counting))  # type: ignore[misc]
-        assert _settled(case) in (begins, ends)
-        if _settled(case) == begins:
-            act(case.world)  # a second run does the job
-        assert _settled(case) == ends
-        shutil.rmtree(tmp_path / str(number))
-        if not killed:
-            assert number > 20
-            return
-
-
-def _counted(world: World, act: Callable[[World], object], counting: AbstractContextManager[None]) -> None:
-    with counting:
-        act(world)

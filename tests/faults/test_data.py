@@ -42,7 +42,7 @@ def _corrupt(catalog: Path) -> None:
     catalog.write_bytes(os.urandom(catalog.stat().st_size))
 
 
-@pytest.mark.parametrize("damage", [_missing, _corrupt])
+@pytest.mark.parametrize("damage", [_missing, pytest.param(_corrupt, marks=pytest.mark.long)])
 def test_without_its_catalog_nothing_is_deleted_until_it_is_rebuilt_from_the_disk(
     command: Command, world: World, damage: Callable[[Path], None]
 ) -> None:

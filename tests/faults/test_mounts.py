@@ -79,7 +79,7 @@ def _turn_read_only(disk: LoopDisk) -> None:
 
 
 @needs_strace
-@pytest.mark.parametrize("strike", [_unmount_lazily, _shut_down, _turn_read_only])
+@pytest.mark.parametrize("strike", [_unmount_lazily, _shut_down, pytest.param(_turn_read_only, marks=pytest.mark.long)])
 def test_a_filesystem_that_goes_in_mid_removal_stops_it_and_the_next_start_finishes(
     command: Command, world: World, disk: LoopDisk, strike: Callable[[LoopDisk], None]
 ) -> None:
@@ -111,7 +111,7 @@ def _mount_again(disk: LoopDisk) -> None:
 
 
 @needs_strace
-@pytest.mark.parametrize("strike", [_shut_down, _turn_read_only])
+@pytest.mark.parametrize("strike", [pytest.param(_shut_down, marks=pytest.mark.long), _turn_read_only])
 def test_under_the_daemon_it_is_told_once_and_not_tried_without_pause(
     command: Command, world: World, disk: LoopDisk, strike: Callable[[LoopDisk], None]
 ) -> None:
@@ -185,17 +185,17 @@ def _beside(tmp_path: Path, failing: Failing) -> tuple[Command, World, World]:
     return command, bad, good
 
 
-@pytest.mark.parametrize("word", ["dead", "hang", "eio"])
+@pytest.mark.parametrize("word", ["dead", "hang", pytest.param("eio", marks=pytest.mark.long)])
 def test_a_filesystem_that_stops_answering_is_unavailable_and_the_others_are_served_on_time(
     tmp_path: Path, failing: Failing, word: str
 ) -> None:
     command, bad, good = _beside(tmp_path, failing)
     with daemon(command):
-        wait_for(lambda: Level.OK in bad.levels("bad"), 10)
+        wait_for(lambda: Level.OK in bad.levels("bad"), 30)
         failing.die() if word == "dead" else failing.be(word)
-        wait_for(lambda: Level.UNAVAILABLE in bad.levels("bad"), 15)
+        wait_for(lambda: Level.UNAVAILABLE in bad.levels("bad"), 40)
         looks = len(good.levels("good"))
-        wait_for(lambda: len(good.levels("good")) > looks + 4, 5)
+        wait_for(lambda: len(good.levels("good")) > looks + 4, 20)
         if word != "hang":  # no process ends while the kernel waits for the answer to its question
             status = command.json("status", code=None)
             assert [store["level"] for store in status["stores"]] == ["unavailable", "ok"]

@@ -85,6 +85,7 @@ def test_stopped_for_long_it_verifies_everything_again_before_it_acts(
 
 
 @needs_strace
+@pytest.mark.long  # the other waits 30 s for the lock
 def test_a_stopped_holder_of_the_store_is_named_and_nobody_else_acts(command: Command, world: World) -> None:
     with stopped(command.words("delete", FIRST, "--yes"), "renameat2") as held:
         other = command.run("delete", SECOND, "--yes", code=1)
@@ -125,14 +126,14 @@ def _starved(command: Command, words: tuple[str, ...], **limits: int) -> subproc
 
 
 @pytest.mark.parametrize(
-    "descriptors", [8, 12, 15, *(pytest.param(n, marks=pytest.mark.long) for n in (6, 10, 14, 18))]
+    "descriptors", [12, *(pytest.param(n, marks=pytest.mark.long) for n in (6, 8, 10, 14, 15, 16, 18))]
 )
 def test_out_of_descriptors_it_says_so_and_recovers(command: Command, world: World, descriptors: int) -> None:
     _assert_starved_well(command, world, RLIMIT_NOFILE=descriptors)
 
 
 @pytest.mark.parametrize(
-    "mib", [60, 80, *(pytest.param(n, marks=pytest.mark.long) for n in (50, 70, 90, 100, 120, 150))]
+    "mib", [60, *(pytest.param(n, marks=pytest.mark.long) for n in (50, 70, 80, 90, 100, 120, 150))]
 )
 def test_out_of_memory_it_says_so_and_recovers(command: Command, world: World, mib: int) -> None:
     _assert_starved_well(command, world, RLIMIT_AS=mib << 20)
@@ -157,6 +158,7 @@ def _assert_starved_well(command: Command, world: World, **limits: int) -> None:
 
 @pytest.mark.root
 @needs_strace
+@pytest.mark.long  # the other waits 30 s for the lock
 def test_of_two_hosts_on_one_store_one_acts_and_the_other_says_who_holds_it(command: Command, world: World) -> None:
     """The other host: a name and a state directory of its own, the same store."""
     other = World(world.backups.parent, state=world.state.parent / "other-state")

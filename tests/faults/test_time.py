@@ -116,7 +116,7 @@ def test_a_confirmed_clock_is_believed_and_deletions_go_on(command: Command, wor
     assert "There is no terminal" in command.run("clock", "accept", code=1, before=clock.before).stderr
     assert "nothing is deleted" in command.run("clock", before=clock.before).stdout
     command.run("clock", "accept", "--yes", before=clock.before)
-    command.run("monitor", before=clock.before)
+    command.run("monitor", code=None, before=clock.before)  # others may fill the disk meanwhile, and nothing be gained
     assert world.live() == [NEWEST]
     assert "clock:" not in command.run("status", before=clock.before).stdout
 
@@ -128,17 +128,17 @@ def test_a_jump_under_the_daemon_freezes_it_until_the_clock_is_right_again(
     command.write(TOLD + QUICK)
     with daemon(command, **clock.environment) as running:
         looked = len(world.levels())
-        wait_for(lambda: len(world.levels()) > looked, 10)
+        wait_for(lambda: len(world.levels()) > looked, 30)
         clock.set(jump())
-        wait_for(lambda: len(_clock_alerts(world)) == 1, 10)  # although nothing was to be deleted
+        wait_for(lambda: len(_clock_alerts(world)) == 1, 30)  # although nothing was to be deleted
         command.write(TOLD + QUICK + PRESSED)
         running.send_signal(1)
         time.sleep(1.0)
         assert world.live() == [OLD, YOUNG, NEWEST]
         assert "clock: the clock says" in command.run("status", before=clock.before).stdout
         clock.set(0)
-        wait_for(lambda: world.live() == [YOUNG, NEWEST], 10)
-        wait_for(lambda: "believed again" in "".join(alerts(world)), 10)
+        wait_for(lambda: world.live() == [YOUNG, NEWEST], 30)
+        wait_for(lambda: "believed again" in "".join(alerts(world)), 30)
     assert len(_clock_alerts(world)) == 1
 
 
@@ -147,10 +147,10 @@ def test_a_clock_that_is_confirmed_while_the_daemon_runs_is_believed_by_it(
 ) -> None:
     clock.set(10 * YEAR)
     with daemon(command, **clock.environment):
-        wait_for(lambda: len(_clock_alerts(world)) == 1, 10)
+        wait_for(lambda: len(_clock_alerts(world)) == 1, 30)
         assert world.live() == [OLD, YOUNG, NEWEST]
         command.run("clock", "accept", "--yes", before=clock.before)
-        wait_for(lambda: world.live() == [NEWEST], 10)
+        wait_for(lambda: world.live() == [NEWEST], 30)
 
 
 def test_small_steps_are_seen_when_they_add_up(command: Command, world: World, clock: FakeClock) -> None:
@@ -160,7 +160,8 @@ def test_small_steps_are_seen_when_they_add_up(command: Command, world: World, c
         command.run("monitor", before=clock.before)
     command.write(TOLD + QUICK + PRESSED)
     clock.set(4 * 1190)
-    _assert_frozen(command, world, clock.before)
+    assert "nothing is deleted" in command.run("monitor", code=1, before=clock.before).stderr
+    assert world.live() == [OLD, YOUNG, NEWEST]
 
 
 def test_a_step_too_small_to_freeze_makes_no_backup_old(

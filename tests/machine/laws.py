@@ -137,7 +137,7 @@ def _whole(before: Sight, after: Sight, done: list[Operation]) -> None:
         old, new = before.backups[backup_id], after.backups[backup_id]
         assert new.content == old.content
         assert new.created == old.created or moved.get(backup_id) == "CREATED"
-        assert new.state == moved.get(backup_id, old.state), (old, new, done)
+        assert new.word == moved.get(backup_id, old.word), (old, new, done)
         assert new.read_at == old.read_at or backup_id in moved, "our own reading counts as a reading"
 
 

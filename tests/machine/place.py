@@ -43,6 +43,7 @@ class Place:
         self.beside.mkdir()
         (self.beside / "precious").write_bytes(b"precious")
         self._copy = path / "copy"
+        self._trust = self.watch.trust()
 
     @contextmanager
     def app(self) -> Iterator[App]:
@@ -125,16 +126,30 @@ class Place:
 
     def run(self, doing: Doing, counting: AbstractContextManager[None] | None = None) -> CycleRecord | None:
         """What was done; None where it was refused in words, which is an answer as good."""
-        with suppress(UllageError), counting or nullcontext(), self.app() as app:
+        with suppress(UllageError), self.app() as app, counting or nullcontext():
             return doing(app)
         return None
 
-    def killed(self, doing: Doing, number: int) -> bool:
-        """Whether a child that did it was killed before its n-th call."""
-        return killed_at(number, lambda counting: self._quietly(doing, counting))
+    def killed(self, doing: Doing, number: int, *, deep: bool = False) -> bool:
+        """Whether a child that did it was killed before its n-th call; ``deep``: after it had journalled an intent."""
+        return killed_at(number, lambda counting: self._to_be_killed(doing, counting, deep))
 
-    def _quietly(self, doing: Doing, counting: AbstractContextManager[None]) -> None:
-        self.run(doing, counting)
+    def _to_be_killed(self, doing: Doing, counting: AbstractContextManager[None], deep: bool) -> None:
+        if not deep:
+            self.run(doing, counting)
+            return
+        begin = Catalog.begin
+        began: list[Operation] = []
+
+        def beginning(catalog: Catalog, op: Operation) -> Operation:
+            made = begin(catalog, op)
+            if not began:
+                began.append(made)
+                counting.__enter__()
+            return made
+
+        with patch.object(Catalog, "begin", beginning):
+            self.run(doing)
 
     def recover(self) -> None:
         """The next start settles what was left; afterwards nothing is."""
@@ -149,6 +164,7 @@ class Place:
         """A copy of the state directory as it is."""
         shutil.rmtree(self._copy, ignore_errors=True)
         shutil.copytree(self.world.state, self._copy)
+        self._trust = self.watch.trust()
 
     def take_copy(self) -> bool:
         """The state directory as it once was, if a copy was made."""
@@ -156,7 +172,16 @@ class Place:
             return False
         shutil.rmtree(self.world.state)
         shutil.copytree(self._copy, self.world.state)
+        if not self.watch.go_back_to(self._trust):
+            self.accept_clock()
         return True
+
+    def accept_clock(self) -> None:
+        """``ullage clock accept``."""
+        with self.app() as app:
+            app.catalog.set_clock_mark(app.clock.mark())
+            assert app.clock_fault() is None
+        self.watch.accept()
 
     def spoil_catalog(self, at: int, data: bytes) -> None:
         """Other bytes in the catalog."""
@@ -169,6 +194,7 @@ class Place:
         """There is none."""
         shutil.rmtree(self.world.state)
         self.world.state.mkdir(0o700)
+        self.accept_clock()  # as nothing is known of the past, the clock is believed
 
     @contextmanager
     def unmounted(self, which: str, *, bare: bool) -> Iterator[None]:

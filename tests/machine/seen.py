@@ -17,9 +17,13 @@ _STATES = {"CREATED", "PENDING", "CONFIRMED", "CLEANABLE"}
 
 @dataclass(frozen=True)
 class Seen:
-    """One backup: ``state`` and ``created`` are None where they are in doubt; ``content`` is its fingerprint."""
+    """One backup: ``state`` and ``created`` are None where they are in doubt; ``content`` is its fingerprint.
+
+    ``word`` is what its ``.state`` says, which may be sure where a time is not.
+    """
 
     id: str
+    word: str | None
     state: str | None
     created: int | None
     good: bool
@@ -112,12 +116,14 @@ def _bytes(path: str) -> bytes:
 
 def _backup(top: Path) -> Seen:
     times = {name: _time(top / name) for name in TIMES}
-    state = _state(top) if all(value != "doubt" for value in times.values()) else None
+    word = _state(top)
+    state = word if all(value != "doubt" for value in times.values()) else None
     created = times[".created_at"]
     paths = [str(top), *_below(top)]
     found = {status.st_ino: status for status in map(os.lstat, paths)}.values()
     return Seen(
         id=top.name,
+        word=word,
         state=state,
         created=int(top.stat().st_mtime) if created is None else None if created == "doubt" else int(created),
         good=state == "CONFIRMED" or times[".confirmed_at"] is not None,

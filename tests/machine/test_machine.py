@@ -34,8 +34,9 @@ def _run(path: Path, examples: int, length: int, *, derandomise: bool, shrink: b
     )
 
 
+@pytest.mark.timeout(900)  # a time-out in the middle of an example would pass for a fault
 def test_whatever_happens_to_a_store_the_laws_hold(ground: Path) -> None:
-    _run(ground, 8, 25, derandomise=True)
+    _run(ground, 12, 30, derandomise=True)
 
 
 @pytest.mark.long

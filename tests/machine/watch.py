@@ -11,6 +11,9 @@ TOLERATED = 3600.0
 """Seconds by which a clock may be off and still be believed: SPEC.md 7.8 is kept within an hour."""
 
 
+Trust = tuple[int, float, float, float]
+
+
 class Watch(SystemClock):
     """The system's clocks, moved on by what has passed; the wall clock besides by how far it is ``off``."""
 
@@ -36,6 +39,17 @@ class Watch(SystemClock):
     def accept(self) -> None:
         """From now on what the wall clock says counts as the true time."""
         self._true, self._slack = self.off, TOLERATED
+
+    def trust(self) -> Trust:
+        """What is believed now, as a catalog remembers it."""
+        return self._boot, self._true, self._slack, self._passed
+
+    def go_back_to(self, trust: Trust) -> bool:
+        """Whether what was believed then can be told apart now, in the same boot; then it is believed again."""
+        boot, true, slack, passed = trust
+        if boot == self._boot:
+            self._true, self._slack = true, slack + 0.002 * (self._passed - passed)
+        return boot == self._boot
 
     def let_pass(self, seconds: float) -> None:
         """Time goes by; a clock may be followed by two parts in a thousand of it."""

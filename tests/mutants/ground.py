@@ -74,7 +74,7 @@ TIME = (
     Guard(
         "a clock that leapt ahead over a boot is seen",
         CLOCK,
-        "    if passed > LONGEST_OFF:\n",
+        "    if passed > (STEP if trusted.doubted else LONGEST_OFF):\n",
         "    if False:\n",
         ("policy/test_clock.py",),
     ),
@@ -86,11 +86,18 @@ TIME = (
         ("policy/test_clock.py",),
     ),
     Guard(
+        "while the clock is not believed nothing leaves the trash by time",
+        "engine/cycle.py",
+        "            if disbelief is None:\n                actions += self._expired",
+        "            if True:\n                actions += self._expired",
+        (MOMENT + "test_nothing_leaves_the_trash_by_time_while_the_clock_is_not_believed",),
+    ),
+    Guard(
         "while the clock is not believed a cycle does nothing",
         "engine/cycle.py",
-        "            if disbelief is not None:\n",
-        "            if False:\n",
-        (RESTRAINT + "test_while_the_clock_is_not_believed_nobody_deletes_or_archives",),
+        "        if disbelief is not None or waiting is not None:\n",
+        "        if waiting is not None:\n",
+        (MOMENT + "test_a_cycle_does_not_even_promote_while_the_clock_is_not_believed",),
     ),
     Guard(
         "while the clock is not believed a person's choice is refused",

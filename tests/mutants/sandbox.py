@@ -36,9 +36,9 @@ class Verdict(Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-def broken(guard: Guard) -> str:
-    """The source without the guard. Raises ValueError where its text does not stand there exactly once."""
-    text = (SOURCE / guard.file).read_text()
+def broken(guard: Guard, source: Path = SOURCE) -> str:
+    """The file without the guard. Raises ValueError where its text does not stand there exactly once."""
+    text = (source / guard.file).read_text()
     if text.count(guard.old) != 1 or guard.old == guard.new:
         raise ValueError(f"{guard.name}: its text stands {text.count(guard.old)} times in {guard.file}")
     return text.replace(guard.old, guard.new)
@@ -67,10 +67,11 @@ class Sandbox:
 
     def verdict(self, guard: Guard) -> Verdict:
         """What the guard's tests say when it is taken away."""
-        place = self._root / "src" / "ullage" / guard.file
+        source = self._root / "src" / "ullage"
+        place = source / guard.file
         whole = place.read_text()
         try:
-            self._write(place, broken(guard))
+            self._write(place, broken(guard, source))
             ran = self._pytest(guard.tests)
         finally:
             self._write(place, whole)

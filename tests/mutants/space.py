@@ -16,9 +16,30 @@ SPACE = (
     Guard(
         "after each deletion it is measured whether more is needed",
         RECLAIM,
-        "                if self._enough(goal):\n                    return\n",
-        "",
+        "                if self._enough(goal) or self.budget.forbids(",
+        "                if self.budget.forbids(",
         (GUARDS + "test_without_a_hindrance_the_two_oldest_go",),
+    ),
+    Guard(
+        "before each deletion the caps are asked",
+        RECLAIM,
+        "                if self._enough(goal) or self.budget.forbids(backup, self._backups.values()):\n",
+        "                if self._enough(goal):\n",
+        ("engine/test_caps.py",),
+    ),
+    Guard(
+        "a cap by count stops",
+        "policy/caps.py",
+        "    return 0 < limit <= taken.count\n",
+        "    return False\n",
+        ("policy/test_caps.py", "engine/test_caps.py"),
+    ),
+    Guard(
+        "a cap by share stops",
+        "policy/caps.py",
+        "        return limit < 100.0 and taken.count > 0 and percent > limit\n",
+        "        return False\n",
+        ("policy/test_caps.py", "engine/test_caps.py"),
     ),
     Guard(
         "space that does not come back ends a reclaim",
@@ -37,8 +58,8 @@ SPACE = (
     Guard(
         "after a reclaim that gained nothing the next one waits",
         "engine/cycle.py",
-        "            elif waiting is not None:\n",
-        "            elif False:\n",
+        "        if disbelief is not None or waiting is not None:\n",
+        "        if disbelief is not None:\n",
         (RESTRAINT + "test_space_that_does_not_come_back_ends_the_reclaim_after_two_and_the_next_ones_wait",),
     ),
     Guard(

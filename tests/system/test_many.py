@@ -1,4 +1,4 @@
-"""Trees too wide or too deep to be held in memory: each entry is met once, memory and descriptors stay as they are."""
+"""Trees too wide for memory: each entry is met once, and memory and descriptors stay as they are."""
 
 from __future__ import annotations
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ullage.cli.context import common, common_options, dry_run_option
 from ullage.cli.output import out, print_json, say
-from ullage.errors import SettingsError, UsageError
+from ullage.errors import SettingsError, UllageError, UsageError
 from ullage.model.units import printable
 
 
@@ -39,20 +42,33 @@ def show() -> None:
 def check() -> None:
     """Check the settings: faults (exit 2), and what contradicts itself or is unwise."""
     from ullage.app import load_settings
-    from ullage.config.advice import contradictions, warnings
+    from ullage.config.advice import contradictions, unwise, warnings
     from ullage.config.roots import check_paths
 
     settings = load_settings(common().config)
     faults = check_paths(settings, os.environ)
     if faults:
         raise SettingsError(faults)
-    advice = [*contradictions(settings), *warnings(settings)]
+    advice = [*contradictions(settings), *unwise(settings), *warnings(settings), *_out_of_reach(settings)]
     if common().json:
         print_json({"file": printable(settings.path), "valid": True, "warnings": advice})
         return
     for line in advice:
         say(f"warning: {line}")
     out(f"{printable(settings.path)}: valid, {len(settings.stores)} store{'s' if len(settings.stores) > 1 else ''}")
+
+
+def _out_of_reach(settings: Any) -> Iterator[str]:
+    """What a look at the stores tells of the settings, where they are registered and there."""
+    from ullage.app import open_app
+
+    if not os.path.exists(os.path.join(settings.state_dir, "catalog.db")):
+        return  # to open it would make it
+    with suppress(UllageError), open_app(settings) as app:
+        for site in app.sites.values():
+            with suppress(UllageError, OSError):
+                if text := app.out_of_reach(site):
+                    yield f"stores.{site.settings.name}: {text}"
 
 
 @config.command()

@@ -50,9 +50,13 @@ def doctor(all_archives: bool) -> None:
 def _general(app: Any) -> Iterator[Finding]:
     from ullage.config.advice import contradictions, warnings
     from ullage.config.roots import check_paths
+    from ullage.system.processes import sees_all
 
     yield from (("fault", fault) for fault in check_paths(app.settings, os.environ))
-    yield from (("warning", line) for line in [*contradictions(app.settings), *warnings(app.settings)])
+    settings = app.settings
+    yield from (("warning", line) for line in [*contradictions(settings), *warnings(settings)])
+    if not sees_all():
+        yield "warning", "what other users' processes have open for writing is not seen: that takes CAP_SYS_PTRACE"
     clock = app.clock_fault()
     yield ("fault", f"{clock} (ullage clock accept)") if clock else ("ok", "the clock is believed")
     if app.catalog.recovered_from:
@@ -74,6 +78,8 @@ def _store(app: Any, site: Any, seconds: float) -> Iterator[Finding]:
     if reading.fault is not None:
         return
     try:
+        if text := app.out_of_reach(site):
+            yield "warning", text
         with site.open() as opened:
             yield from _contents(app, site, opened)
             yield from _archives(app, opened, time.monotonic() + seconds)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from ullage.config import trust
 from ullage.config.load import parse_toml
 from ullage.config.schema import SECTION_ROWS
 from ullage.errors import SettingsError
-from ullage.model.settings import Settings, StoreSettings
+from ullage.model.settings import Settings, StoreSettings, Watermarks
 from ullage.model.units import printable
 
 _Rule = tuple[Callable[[StoreSettings], bool], str]
@@ -17,6 +18,11 @@ _Rule = tuple[Callable[[StoreSettings], bool], str]
 def contradictions(settings: Settings) -> list[str]:
     """Settings that defeat each other, each with what to change; empty where there are none."""
     return [f"stores.{store.name}: {text}" for store in settings.stores for wrong, text in _RULES if wrong(store)]
+
+
+def unwise(settings: Settings) -> list[str]:
+    """What may be meant, and is a risk all the same, each with what to change; empty where there is none."""
+    return [f"stores.{store.name}: {text}" for store in settings.stores for wrong, text in _RISKS if wrong(store)]
 
 
 def warnings(settings: Settings) -> list[str]:
@@ -62,6 +68,25 @@ def _reclaim_ends_critical(store: StoreSettings) -> bool:
     return marks.critical <= 100 - marks.target_free < marks.emergency
 
 
+def _reclaim_ends_warning(store: StoreSettings) -> bool:
+    """As by the defaults, which are the seed's; said to who gave numbers of his own."""
+    marks, plain = store.watermarks, Watermarks()
+    given = (marks.warning, marks.target_free) != (plain.warning, plain.target_free)
+    return given and marks.warning <= 100 - marks.target_free < min(marks.critical, marks.emergency)
+
+
+def _nobody_is_told(store: StoreSettings) -> bool:
+    alerts = store.alerts
+    return not (alerts.enabled and any((alerts.email, alerts.webhook, alerts.slack)))
+
+
+def _no_address(store: StoreSettings) -> bool:
+    """Whether the e-mail cannot be sent as it stands: each part is a local name, or one of name@host without blanks."""
+    if not store.alerts.email:
+        return False
+    return not all(_RECIPIENT.fullmatch(part.strip()) for part in store.alerts.email.split(","))
+
+
 def _capped_below_limits(store: StoreSettings) -> bool:
     return 0 < store.caps.cycle < max(store.reclaim.max_per_cycle, store.reclaim.emergency_limit)
 
@@ -77,6 +102,16 @@ def _password_in_clear(store: StoreSettings) -> bool:
     return smtp.password is not None and smtp.security == "none" and not local
 
 
+_ADDRESS = r"[^\s@,;<>]+(?:@[^\s@,;<>]+)?"
+_RECIPIENT = re.compile(rf"{_ADDRESS}|[^<>@]*<{_ADDRESS}>")
+_RISKS: tuple[_Rule, ...] = (
+    (_nobody_is_told, "nobody is told of alerts; set alerts.email, alerts.webhook or alerts.slack"),
+    (
+        lambda store: store.reclaim.keep_last == 0,
+        "reclaim.keep_last is 0, so even the only good backup of a series may go; set it to 1 or more",
+    ),
+    (_no_address, "alerts.email is no address that mail can be sent to; write it like op@example.org"),
+)
 _RULES: tuple[_Rule, ...] = (
     (
         _reclaim_begins_done,
@@ -87,6 +122,11 @@ _RULES: tuple[_Rule, ...] = (
         _reclaim_ends_critical,
         "an emergency reclaim ends when watermarks.target_free is free, which is still critical;"
         " raise target_free or watermarks.critical",
+    ),
+    (
+        _reclaim_ends_warning,
+        "an emergency reclaim ends when watermarks.target_free is free, which is still above watermarks.warning;"
+        " raise target_free or watermarks.warning",
     ),
     (
         lambda store: store.monitor.emergency_interval > store.monitor.interval,

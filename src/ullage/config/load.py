@@ -64,7 +64,25 @@ def parse_toml(text: str, path: str) -> dict[str, object]:
         raise SettingsError([f"{printable(path)}: not TOML that can be read: nested too deeply"]) from None
     except ValueError as error:  # also a number of thousands of digits, which int() refuses
         reason = _PLACE.sub("", str(error))
-        raise SettingsError([f"{printable(path)}{_place(str(error), text)}: not TOML: {printable(reason)}"]) from None
+        place, hint = _place(str(error), text), _hint(reason)
+        raise SettingsError([f"{printable(path)}{place}: not TOML: {printable(reason)}{hint}"]) from None
+
+
+_HINTS = {
+    "Invalid value": 'allowed: text in quotes, like "oldest_first", a number, or true or false',
+    "Invalid statement": "allowed: a line like [defaults.alerts], or key = value",
+    "Expected '='": "allowed: a line like [defaults.alerts], or key = value",
+    "Expected newline": "allowed: one key = value on a line, and text in quotes",
+    "Cannot overwrite": "the key stands twice in its table; remove one",
+    "Cannot declare": "the table stands twice; put its keys together",
+    'Expected "\'"': "text ends on its line, with the quote it begins with",
+    "Illegal character": "text ends on its line, with the quote it begins with",
+}
+
+
+def _hint(reason: str) -> str:
+    """What is expected there, where the parser's words leave that open."""
+    return next((f"; {hint}" for words, hint in _HINTS.items() if reason.startswith(words)), "")
 
 
 def _place(message: str, text: str) -> str:

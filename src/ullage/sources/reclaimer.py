@@ -149,18 +149,22 @@ class TreeReclaimer:
 
     def archive_handle(self, path: str) -> str | None:
         """The handle of the archive at ``path``; None where there is none."""
+        year, month, name = _split(path)
         try:
-            with self._archive_file(path) as fd:
-                return tree.handle_of(fd)
-        except (Changed, FileNotFoundError):
+            month_fd = archived.open_month(self._roots.archive_fd, year, month)
+        except Changed:
             return None
+        try:
+            return _file_handle(month_fd, name)
+        finally:
+            os.close(month_fd)
 
     def delete_archive(self, path: str, handle: str) -> None:
         """Unlink the archive at ``path`` if it is still the one of that handle."""
         year, month, name = _split(path)
         month_fd = archived.open_month(self._roots.archive_fd, year, month)
         try:
-            if self.archive_handle(path) != handle:
+            if _file_handle(month_fd, name) != handle:  # not by its path: another month may stand there by now
                 raise Changed(f"{printable(path)} is another file by now")
             os.unlink(name, dir_fd=month_fd)
             os.fsync(month_fd)
@@ -297,7 +301,7 @@ class TreeReclaimer:
         year, month, name = _split(path)
         month_fd = archived.open_month(self._roots.archive_fd, year, month)
         try:
-            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=month_fd)
+            fd = _open_file(month_fd, name)
         finally:
             os.close(month_fd)
         try:
@@ -393,6 +397,22 @@ def _written(parent: int, name: str) -> tuple[str, ...]:
 
 def _exists(fd: int, name: str) -> bool:
     return files.stat_or_none(fd, name) is not None
+
+
+def _open_file(month_fd: int, name: str) -> int:
+    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=month_fd)
+
+
+def _file_handle(month_fd: int, name: str) -> str | None:
+    """The handle of a file by name; None where there is none."""
+    try:
+        fd = _open_file(month_fd, name)
+    except FileNotFoundError:
+        return None
+    try:
+        return tree.handle_of(fd)
+    finally:
+        os.close(fd)
 
 
 def _handle(parent: int, name: str) -> str | None:

@@ -21,6 +21,7 @@ from ullage.system.mounts import devices, mount_of
 _SHARED = re.compile(rb"^([0-9a-f]+-[0-9a-f]+) .w.s [0-9a-f]+ ([0-9a-f]+):([0-9a-f]+) (\d+) +(/.*)$", re.MULTILINE)
 """A line of ``maps`` for a shared, writable mapping of a file: range, device, inode, path."""
 
+_CAP_SYS_PTRACE = 19
 _DELETED = " (deleted)"
 
 
@@ -48,6 +49,13 @@ def open_for_writing(root: int) -> WriteOpen:
     for pid in _processes():
         search.look_at(pid)
     return WriteOpen(frozenset(search.inodes), tuple(sorted(search.paths)))
+
+
+def sees_all() -> bool:
+    """Whether the files that other users' processes have open are seen: with CAP_SYS_PTRACE. Raises OSError."""
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    (effective,) = (int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
+    return bool(effective >> _CAP_SYS_PTRACE & 1)
 
 
 def open_below(path: str) -> list[str]:
