@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.crash import ptrace
 from tests.crash.deeds import CHOSEN, CLEANABLE, CREATED, HOLDER, PENDING, PINNED, Deed, Outcome
 from tests.crash.ptrace import Ended, Point
+from tests.crash.syscalls import CHANGES
 from tests.crash.trees import Tree, assert_same, tree_in, tree_of
 from tests.e2e.command import Command
 from tests.engine.world import World
@@ -52,7 +53,7 @@ class Place(Outcome):
         self.before = _furnish(world, deed)
         self._first()
         self._fill_to = self._keep()
-        self._warm()
+        self.changes = self._warm()
 
     def _first(self) -> None:
         """Registered, looked at once, and what must be archived before is."""
@@ -73,8 +74,11 @@ class Place(Outcome):
         free = space.f_bavail * space.f_frsize
         return int(free - (1 - _FILLED) * space.f_blocks * space.f_frsize)
 
-    def _warm(self) -> None:
-        """Import here what the command imports as it goes: else a blow would meet Python and not us."""
+    def _warm(self) -> int:
+        """How many calls the deed makes that change something; imported here is what the command imports as it goes.
+
+        Else a blow would meet Python and not us.
+        """
         names = self.output.with_name("modules")
 
         def work() -> int:
@@ -83,10 +87,12 @@ class Place(Outcome):
             return code
 
         self.fresh()
-        assert ptrace.untouched(work, self.output) == 0, self.said()
+        ended = ptrace.run(work, Point(0, CHANGES), self.output)
+        assert ended.code == 0, self.said()
         for name in names.read_text().splitlines():
             with suppress(ImportError):  # made by another module, and imported by none
                 importlib.import_module(name)
+        return ended.count
 
     def fresh(self) -> None:
         """All is as it was before the first blow."""
