@@ -19,6 +19,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-b
 TEST_PACKAGES := xfsprogs btrfs-progs e2fsprogs acl attr zstd strace openssl util-linux mount tar \
 	fuse3 libfuse3-3 libfaketime quota systemd
 
+# On two cores at once; the tests of one file stay together.
+SPREAD := --numprocesses 2 --dist loadfile
+
 # Whether this user can mount loop devices. Where not, the tests that need it are skipped and their lines stay unrun.
 CAN_MOUNT := [ "$$(id -u)" = 0 ] && losetup --find >/dev/null 2>&1
 
@@ -32,7 +35,7 @@ demo: $(RUN) ## show what ullage does, on small disks made for it
 
 test: system-packages check ## check, then run the tests and hold the coverage
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest $(SPREAD)
 	$(BIN)/coverage combine --quiet
 	if $(CAN_MOUNT); then
 		$(BIN)/coverage report --skip-covered --fail-under=90
@@ -43,7 +46,7 @@ test: system-packages check ## check, then run the tests and hold the coverage
 	$(BIN)/coverage report --include='src/ullage/model/*,src/ullage/policy/*' --show-missing --skip-covered --fail-under=100
 
 test-long: system-packages $(DEV) $(MUTANTS) ## run the tests that take long
-	@$(BIN)/pytest -m long --timeout=3600
+	@$(BIN)/pytest -m long --timeout=3600 $(SPREAD)
 
 mutants: system-packages $(DEV) $(MUTANTS) ## take each guard away, one at a time, and see a test fail; then mutate policy
 	@$(BIN)/python -m tests.mutants $(GUARDS)

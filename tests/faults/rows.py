@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-SETTINGS: dict[str, tuple[str, ...]] = {}
-"""The rows of Settings; their tests are told here when they are there."""
-
 ROWS: dict[str, dict[str, tuple[str, ...]]] = {
-    "Settings": SETTINGS,
+    "Settings": {
+        "unknown key, wrong type, watermarks out of order or over 100, TOML that does not parse": (
+            "tests/config/test_load.py::test_all_faults_are_told_at_once_each_with_its_line",
+            "tests/config/test_load.py::test_watermarks_out_of_order_are_told_where_they_are_given",
+            "tests/config/test_load.py::test_text_that_is_not_toml_is_told_with_line_and_column",
+            "tests/config/test_settings.py::test_a_value_that_is_not_allowed_is_told_with_file_line_key_found_and_allowed",
+        ),
+        "root is `/`, a home, `/etc`, empty, relative, or another store's; archive root inside the backup root": (
+            "tests/config/test_roots.py::test_a_system_directory_or_a_home_is_no_root",
+            "tests/config/test_roots.py::test_a_root_is_absolute_and_has_no_way_up",
+            "tests/config/test_roots.py::test_roots_neither_meet_nor_hold_one_another",
+        ),
+        "settings file writable by others, or in a directory that is": (
+            "tests/config/test_load.py::test_a_settings_file_that_others_may_write_is_refused",
+            "tests/config/test_load.py::test_a_settings_file_in_a_directory_that_others_may_write_is_refused",
+            "tests/config/test_trust.py::test_what_others_may_write_is_refused_with_what_to_do",
+        ),
+        "settings change while the daemon runs": (
+            "tests/e2e/test_daemon.py::test_a_reload_takes_valid_settings_and_ignores_invalid_ones",
+        ),
+        "contradictions: floors that make the target unreachable, target above warning": (
+            "tests/config/test_load.py::test_settings_that_defeat_each_other_are_told_and_still_load",
+            "tests/cli/test_settings_commands.py::test_a_target_that_floors_and_pins_put_out_of_reach_is_told_with_what_to_change",
+        ),
+    },
     "Mounts": {
         "root unmounted; another disk at the same path; identity missing or in two places": (
             "tests/faults/test_mounts.py::test_a_root_that_is_unmounted_under_the_daemon_is_unavailable_told_and_back_by_itself",

@@ -12,6 +12,7 @@ from tests.conftest import LoopDisks
 from tests.e2e.command import Command, write_until_full
 from tests.engine.world import World, fingerprint
 from tests.faults.stage import QUICK, needs_strace, stopped
+from tests.notify.servers import web_server
 from ullage.catalog.catalog import Catalog
 from ullage.model.words import Result, State
 
@@ -77,7 +78,7 @@ def test_where_the_rename_into_the_trash_is_refused_the_ballast_goes_first_and_t
 
 
 def test_where_the_state_cannot_be_recorded_nothing_is_deleted(tmp_path: Path, loop_disk: LoopDisks) -> None:
-    """The state's own filesystem is full, and somebody took the room that was kept in it."""
+    """The state's own filesystem is full, and somebody took the room that was kept in it; it is told at once."""
     disk = loop_disk("ext4", 16)
     world = _filled(World(tmp_path / "store", state=disk.path / "state"), 1)
     command = _registered(tmp_path, world)
@@ -89,6 +90,11 @@ def test_where_the_state_cannot_be_recorded_nothing_is_deleted(tmp_path: Path, l
     for words in (("delete", FIRST, "--yes"), ("cleanup", "gentle", "2", "--yes"), ("emergency", "--yes")):
         ran = command.run(*words, code=None)
         assert ran.returncode in (0, 1), ran
+    with web_server() as web:
+        command.write(QUICK + f'[defaults.alerts]\nwebhook = "http://127.0.0.1:{web.port}/"\n')
+        ran = command.run("monitor", code=1)
+    assert "catalog" in ran.stderr
+    assert any(b"no record of it" in request.body for request in web.requests)
     gone = sorted(set(before) - set(world.live()))
     (disk.path / "filler").unlink()
     assert gone == sorted(op.backup_id for op in world.history() if op.result is Result.DONE)

@@ -18,6 +18,7 @@ from tests.fuzz import others, texts
 from tests.system.test_archive_members import read
 from ullage.catalog.catalog import Catalog
 from ullage.errors import CatalogError, Unavailable
+from ullage.model.backups import Pin
 from ullage.sources import pins
 from ullage.system import identity, runfile
 
@@ -55,6 +56,17 @@ def test_a_pin_nested_without_end_makes_the_store_unavailable(tmp_path: Path) ->
     fd = texts._store(tmp_path)
     (tmp_path / "store/.ullage/pins/p-x").write_bytes(DEEP)
     with pytest.raises(Unavailable, match="cannot be read"):
+        pins.read(fd)
+    os.close(fd)
+
+
+def test_a_pin_that_names_another_backup_than_its_name_does_makes_the_store_unavailable(tmp_path: Path) -> None:
+    """SPEC 7.1: a flipped bit must not let the one that was pinned go."""
+    fd = texts._store(tmp_path)
+    pins.add(fd, Pin(backup_id="db-20260101", at=0.0))
+    (file,) = (tmp_path / "store/.ullage/pins").glob("p-*")
+    file.write_bytes(file.read_bytes().replace(b"db-20260101".hex().encode(), b"db-20260102".hex().encode()))
+    with pytest.raises(Unavailable, match="names another backup"):
         pins.read(fd)
     os.close(fd)
 

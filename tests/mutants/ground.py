@@ -74,7 +74,7 @@ TIME = (
     Guard(
         "a clock that leapt ahead over a boot is seen",
         CLOCK,
-        "    if passed > LONGEST_OFF:\n",
+        "    if passed > (STEP if trusted.doubted else LONGEST_OFF):\n",
         "    if False:\n",
         ("policy/test_clock.py",),
     ),

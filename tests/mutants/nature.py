@@ -51,14 +51,14 @@ HANDLES = (
     Guard(
         "an archive is deleted only where it is still the one that was chosen",
         RECLAIMER,
-        "            if self.archive_handle(path) != handle:\n",
-        "            if False:\n",
+        "            if _file_handle(month_fd, name) != handle:",
+        "            if False:",
         (MOMENT + "test_another_archive_of_that_name_is_not_the_one_that_was_to_go",),
     ),
     Guard(
         "a removal that was undone is not finished by recovery",
         "engine/recover.py",
-        "    if op.phase is Phase.PURGING and not (op.token and _stands(opened, op)):\n",
+        "    if op.phase is Phase.PURGING and not (op.token and stands(opened, op)):\n",
         "    if op.phase is Phase.PURGING:\n",
         ("engine/test_recover.py::test_a_removal_that_was_undone_though_its_row_says_otherwise_stays_undone",),
     ),

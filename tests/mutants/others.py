@@ -34,6 +34,27 @@ OTHERS = (
         ("config/test_settings.py::test_a_secret_file_that_others_may_read_is_a_fault",),
     ),
     Guard(
+        "state that others could have written is refused with the settings",
+        "config/load.py",
+        "    if faults := trust.state_faults(settings.state_dir):\n",
+        "    if faults := list[str]():\n",
+        ("config/test_trust.py::test_what_others_may_write_is_refused_with_what_to_do",),
+    ),
+    Guard(
+        "a permission by ACL counts",
+        "system/access.py",
+        "        permissions & bit\n",
+        "        False\n",
+        ("config/test_trust.py::test_what_others_may_write_is_refused_with_what_to_do",),
+    ),
+    Guard(
+        "whose a link on the way is counts",
+        "system/access.py",
+        "        yield there\n",
+        "        pass\n",
+        ("config/test_trust.py::test_every_link_on_the_way_counts",),
+    ),
+    Guard(
         "a state directory that others may write is refused",
         "catalog/database.py",
         "    if fault is not None:\n",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ullage.model.units import DAY
 from ullage.policy.clock import ClockMark, check_clock
@@ -49,8 +50,24 @@ def test_after_another_boot_the_wall_clock_may_have_gone_on_for_30_days(wall: fl
 
 def test_while_frozen_the_trusted_mark_stays_so_that_setting_it_right_lifts_it() -> None:
     frozen = check_clock(TRUSTED, same_boot(10 * YEAR, 60))
-    assert (frozen.ok, frozen.mark) == (False, TRUSTED)
-    assert check_clock(frozen.mark, same_boot(120, 120)).ok
+    assert (frozen.ok, frozen.mark) == (False, replace(TRUSTED, doubted=True))
+    right = check_clock(frozen.mark, same_boot(120, 120))
+    assert (right.ok, right.mark.doubted) == (True, False)
+
+
+def test_a_clock_that_was_seen_ahead_is_not_believed_because_the_machine_booted() -> None:
+    """A jump of ten days would else pass for ten days switched off."""
+    later = ClockMark(WALL + 10 * DAY, "boot-2", 5.0)
+    assert check_clock(TRUSTED, later).ok
+    doubted = check_clock(TRUSTED, same_boot(10 * DAY, 60)).mark
+    again = check_clock(doubted, later)
+    assert (again.ok, check_clock(again.mark, later).ok) == (False, False)
+    assert check_clock(doubted, ClockMark(WALL + 600, "boot-2", 5.0)).ok
+
+
+def test_a_clock_that_was_seen_behind_may_be_set_right_by_another_boot() -> None:
+    behind = check_clock(TRUSTED, same_boot(-10 * DAY, 60)).mark
+    assert check_clock(behind, ClockMark(WALL + DAY, "boot-2", 5.0)).ok
 
 
 def test_a_frozen_clock_says_what_it_says_and_what_is_wrong() -> None:

@@ -198,16 +198,17 @@ class Database:
         """Whether something was done after which it is worth trying again."""
         code = _code(error)
         if code in _CORRUPT:
-            return self._set_aside()
+            return self._set_aside(senseless=_senseless(error))
         if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED:
             return True  # taken away since it was looked for: ``_connected`` sees it now
         full = code in _NO_ROOM or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT)
         return full and self.give_up_reserve()
 
-    def _set_aside(self) -> bool:
+    def _set_aside(self, *, senseless: bool) -> bool:
         """Move a corrupt catalog away, unless somebody else has it open. Nothing is ever deleted on its word alone.
 
-        One that is sound stays: SQLite says of a read that failed that the file is corrupt.
+        One that is sound stays: SQLite says of a read that failed that the file is corrupt. What was read, and makes no
+        sense, need not be wrong to SQLite.
         """
         try:
             fcntl.flock(self._presence, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -218,7 +219,7 @@ class Database:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
-            if not self._sound():
+            if senseless or not self._sound():
                 self.recovered_from = self._move_aside()
         except OSError as error:
             raise self._explained(error) from error
@@ -234,7 +235,7 @@ class Database:
         try:
             with closing(_connect(self._path)) as connection:
                 return bool(connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):
             return False
 
     def _move_aside(self) -> str:
@@ -254,14 +255,21 @@ def sensible(make: Callable[[D], R], data: D) -> R:
     try:
         return make(data)
     except (ValueError, TypeError, msgspec.MsgspecError) as error:
-        corrupt = sqlite3.DatabaseError(f"a row makes no sense: {error}")
-        corrupt.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise corrupt from error
+        raise _Senseless(f"a row makes no sense: {error}") from error
+
+
+class _Senseless(sqlite3.DatabaseError):
+    """A row that no version of ours has written."""
+
+
+def _senseless(error: _Fault) -> bool:
+    """Whether it is corruption that we or Python met: text that is not UTF-8, of ours or in SQLite's own words."""
+    return isinstance(error, UnicodeDecodeError | _Senseless) or str(error).startswith("Could not decode to UTF-8")
 
 
 def _code(error: _Fault) -> int:
-    """SQLite's number. Text that is not UTF-8, of ours or in its own words, is corruption that Python met first."""
-    if isinstance(error, UnicodeDecodeError) or str(error).startswith("Could not decode to UTF-8"):
+    """SQLite's number."""
+    if _senseless(error):
         return sqlite3.SQLITE_CORRUPT
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF  # without the extension

@@ -10,7 +10,7 @@ import click
 from ullage.cli import shapes
 from ullage.cli.act import finish, told
 from ullage.cli.context import application, common, common_options, confirm, dry_run_option, yes_option
-from ullage.cli.output import print_json, table
+from ullage.cli.output import out, print_json, table
 from ullage.engine.cycle import Act
 from ullage.errors import Refused
 from ullage.model.backups import Operation
@@ -93,6 +93,9 @@ def _print(found: list[Found]) -> None:
     rows = [shapes.trashed(op, site.settings.reclaim.grace) for site, op in found]
     if common().json:
         print_json({"trash": rows})
+        return
+    if not found:
+        out("the trash is empty")
         return
     table(
         ["DELETED AT", "STORE", "BACKUP", "WAS", "SIZE>", "GOES AT", "WHY"],

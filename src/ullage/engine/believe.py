@@ -40,9 +40,7 @@ def belief(marks: Marks, clock: Clock) -> tuple[str | None, Clock]:
     """Why the wall clock is not believed, None where it is; and the clock to reckon ages by."""
     before, current = marks.clock_mark(), clock.mark()
     verdict = check_clock(before, current)
-    if verdict.ok and (
-        before is None or verdict.mark.boot_seconds - before.boot_seconds >= _EVERY or _booted(before, verdict.mark)
-    ):
+    if before is None or _news(before, verdict.mark):
         marks.set_clock_mark(verdict.mark)
     ahead = max(0.0, current.wall - verdict.mark.wall) if verdict.ok else 0.0
     return (None if verdict.ok else verdict.reason), Steady(clock, ahead)
@@ -52,5 +50,8 @@ _EVERY = 60.0
 """Seconds between two marks: each costs a write."""
 
 
-def _booted(before: ClockMark, now: ClockMark) -> bool:
-    return before.boot_id != now.boot_id
+def _news(before: ClockMark, now: ClockMark) -> bool:
+    """Whether the mark is worth a write: of another boot, otherwise doubted, or a minute later."""
+    if (before.boot_id, before.doubted) != (now.boot_id, now.doubted):
+        return True
+    return now.boot_seconds - before.boot_seconds >= _EVERY

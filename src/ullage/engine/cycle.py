@@ -14,7 +14,7 @@ from ullage.engine.execute import describe
 from ullage.engine.reclaim import Reclaim
 from ullage.engine.recover import recover
 from ullage.engine.trash import Trash, due
-from ullage.errors import Busy, Interrupted, Refused, UllageError
+from ullage.errors import Busy, CatalogError, Interrupted, Refused, UllageError
 from ullage.model.backups import Operation, Selection
 from ullage.model.cycles import CycleRecord, QueuedAlert
 from ullage.model.readings import Pressure, Reading
@@ -60,7 +60,22 @@ class Engine:
         self._notifier = notifier
 
     def cycle(self, site: Site, act: Act, *, reclaim: bool = True) -> CycleRecord:
-        """One check of a store: recorded, told where its level changed, acted upon if ``reclaim``."""
+        """One check of a store: recorded, told where its level changed, acted upon if ``reclaim``.
+
+        Raises CatalogError, which is told too: nothing goes without a record.
+        """
+        try:
+            return self._cycle(site, act, reclaim=reclaim)
+        except CatalogError as error:
+            details = [
+                str(error),
+                "Nothing is archived or deleted until that is mended: there would be no record of it.",
+            ]
+            if not act.dry_run:
+                self._notifier.notify(site.settings, Level.CRITICAL, "notice", None, details)
+            raise
+
+    def _cycle(self, site: Site, act: Act, *, reclaim: bool) -> CycleRecord:
         reading, disbelief = site.read(), self.clock_fault()
         pressure = assess(reading, site.settings.watermarks)
         alerts: tuple[QueuedAlert, ...] = ()

@@ -357,10 +357,20 @@ class Reclaim:
             raise
         except (UllageError, OSError) as error:
             done, cause = self._record(op, Result.FAILED, describe(error)), error
+            self._count_half_gone(op.backup_id)
         self._broken = self._broken + 1 if isinstance(cause, Unavailable) else 0
         if cause is not None and self._broken >= _BROKEN:
             raise Unavailable(f"stopped after {_BROKEN} failures of the disk: {describe(cause)}") from cause
         return done
+
+    def _count_half_gone(self, backup_id: str) -> None:
+        """What began to go and could not end is finished later: no other need go for its bytes."""
+        for op in self._catalog.unsettled(self._store.name):
+            if op.backup_id == backup_id and op.phase is Phase.PURGING:
+                self._add_pending(op)
+
+    def _add_pending(self, op: Operation) -> None:
+        self._pending = (self._pending[0] + op.predicted_bytes, self._pending[1] + op.predicted_inodes)
 
     def _act(self, held: Held, op: Operation, allowed: Callable[[Backup], tuple[str, ...]], *, only: bool) -> Operation:
         """Look again, then archive or delete. ``only``: no deleting in the place of archiving."""
@@ -431,7 +441,7 @@ class Reclaim:
         self._gone.add(op.backup_id)
         self._acted += 1
         if op.phase is Phase.TRASHED:
-            self._pending = (self._pending[0] + op.predicted_bytes, self._pending[1] + op.predicted_inodes)
+            self._add_pending(op)
         else:
             self._weigh(op)
         return op

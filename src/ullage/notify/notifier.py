@@ -1,16 +1,18 @@
-"""Puts alerts into the outbox; a delivery is another step, and never waited for."""
+"""Puts alerts into the outbox; a delivery is another step, and never waited for, unless the outbox takes nothing."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Protocol
 
 from ullage.catalog.values import OutboxItem
-from ullage.model.settings import StoreSettings
+from ullage.errors import CatalogError, DeliveryError
+from ullage.model.settings import AlertSettings, StoreSettings
 from ullage.model.words import Level
 from ullage.notify.message import Alert, message
-from ullage.notify.send import channels
+from ullage.notify.send import channels, send
 from ullage.ports import Clock
 
 
@@ -21,16 +23,17 @@ class Queue(Protocol):
 
 
 class OutboxNotifier:
-    """Queues each alert once for every channel of its store."""
+    """Queues each alert once for every channel of its store; where the outbox is broken or full, sends it at once."""
 
     def __init__(self, outbox: Queue, clock: Clock) -> None:
         self._outbox = outbox
         self._clock = clock
+        self._sent: dict[tuple[str, str], float] = {}
 
     def notify(
         self, store: StoreSettings, level: Level, kind: str, usage: float | None, details: Iterable[str]
     ) -> list[str]:
-        """The channels for which the alert now waits."""
+        """The channels for which the alert now waits, or by which it was sent."""
         alert = Alert(
             store=store.name,
             level=level,
@@ -42,8 +45,24 @@ class OutboxNotifier:
             details=tuple(details),
         )
         title, body = message(alert)
-        for channel in (found := channels(store.alerts)):
-            self._outbox.enqueue(
-                OutboxItem(store=store.name, level=level, channel=channel, title=title, body=body, at=alert.at)
-            )
-        return found
+        items = [
+            OutboxItem(store=store.name, level=level, channel=channel, title=title, body=body, at=alert.at)
+            for channel in channels(store.alerts)
+        ]
+        try:
+            for item in items:
+                self._outbox.enqueue(item)
+        except CatalogError:
+            self._send_now(items, store.alerts)
+        return [item.channel for item in items]
+
+    def _send_now(self, items: list[OutboxItem], settings: AlertSettings) -> None:
+        """Nothing can be kept for later: the one thing to tell is that, and no more often than alerts are repeated."""
+        now = self._clock.monotonic()
+        for item in items:
+            last = self._sent.get((item.store, item.channel))
+            if last is not None and now - last < settings.repeat:
+                continue
+            self._sent[item.store, item.channel] = now
+            with suppress(DeliveryError):
+                send(item.channel, item.title, item.body, item.level, settings)

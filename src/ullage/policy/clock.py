@@ -8,6 +8,7 @@ until they are seen, while a clock that is merely corrected now and then (ntpdat
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ullage.model.units import DAY, format_age, rfc3339
 
@@ -20,11 +21,15 @@ LONGEST_OFF = 30 * DAY
 
 
 class ClockMark(Struct, frozen=True):
-    """One moment by both clocks: epoch seconds, which boot, and seconds since that boot (suspended time included)."""
+    """One moment by both clocks: epoch seconds, which boot, and seconds since that boot (suspended time included).
+
+    ``doubted``: since then the clock was seen ahead of what it should be; another boot is no reason to believe it.
+    """
 
     wall: float
     boot_id: str
     boot_seconds: float
+    doubted: bool = False
 
 
 class ClockVerdict(Struct, frozen=True, kw_only=True):
@@ -38,7 +43,7 @@ class ClockVerdict(Struct, frozen=True, kw_only=True):
 def check_clock(trusted: ClockMark | None, current: ClockMark) -> ClockVerdict:
     """The verdict on the current clocks by the mark trusted last.
 
-    While it is not ok the trusted mark stays, so that a clock set right again is believed again.
+    While it is not ok the trusted mark stays, but for the doubt, so that a clock set right again is believed again.
     """
     if trusted is None:
         return ClockVerdict(ok=True, mark=current)
@@ -52,9 +57,8 @@ def _same_boot(trusted: ClockMark, current: ClockMark) -> ClockVerdict:
     expected = trusted.wall + passed
     off, give = current.wall - expected, DRIFT * abs(passed)
     if abs(off) > STEP + give:
-        return _frozen(
-            trusted, current, f"{format_age(abs(off))} {'ahead of' if off > 0 else 'behind'} what it should be"
-        )
+        what = f"{format_age(abs(off))} {'ahead of' if off > 0 else 'behind'} what it should be"
+        return _frozen(replace(trusted, doubted=trusted.doubted or off > 0), current, what)
     followed = expected + max(-give, min(give, off))
     return ClockVerdict(ok=True, mark=ClockMark(followed, current.boot_id, current.boot_seconds))
 
@@ -63,7 +67,7 @@ def _other_boot(trusted: ClockMark, current: ClockMark) -> ClockVerdict:
     passed = current.wall - trusted.wall
     if passed < -STEP:
         return _frozen(trusted, current, f"{format_age(-passed)} before it was last seen, and the machine booted since")
-    if passed > LONGEST_OFF:
+    if passed > (STEP if trusted.doubted else LONGEST_OFF):
         return _frozen(trusted, current, f"{format_age(passed)} after it was last seen, and the machine booted since")
     return ClockVerdict(ok=True, mark=current)
 

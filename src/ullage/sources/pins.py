@@ -67,9 +67,10 @@ def _one(fd: int, name: str) -> Pin:
     try:
         text = files.read_small(fd, name, limit=65536)
         stored = msgspec.json.decode(text or b"", type=_Stored)
-        return Pin(
-            backup_id=os.fsdecode(bytes.fromhex(stored.backup_id)), at=stored.at, reason=stored.reason, by=stored.by
-        )
+        backup_id = os.fsdecode(bytes.fromhex(stored.backup_id))
+        if _name(backup_id) != name:
+            raise ValueError("it names another backup than its name does")
+        return Pin(backup_id=backup_id, at=stored.at, reason=stored.reason, by=stored.by)
     except (ValueError, OSError, RecursionError, msgspec.DecodeError) as error:
         raise Unavailable(f"a pin cannot be read: .ullage/pins/{name}: {error}; repair or remove that file") from error
 
