@@ -19,6 +19,7 @@ __all__ = ["ground"]
 
 MOST_MIB, MOST_DESCRIPTORS = 64, 64
 CHOSEN = "db-20260101"
+AT_ONCE = '[defaults.reclaim]\ngrace = "0 s"\n'
 EVERY_BYTE = [bytes([number]) for number in range(1, 256) if number not in b"/."]
 Furnish = Callable[[int, int], None]
 
@@ -83,7 +84,7 @@ def command(ground: Path) -> Command:
     (top / "many").mkdir()
     os.utime(top, (0, 0))
     world.backup("db-20260202", State.CONFIRMED, age=1, mib=0.01)
-    command = Command(ground, main=world)
+    command = Command(ground, AT_ONCE, main=world)
     command.run("init")
     return command
 
@@ -107,7 +108,7 @@ def test_a_wide_backup_is_listed_archived_restored_and_deleted(command: Command,
         measured(command, *words)
     assert sum(1 for _ in os.scandir(top / "many")) == (count or 2 * len(EVERY_BYTE))
     measured(command, "delete", "--yes", CHOSEN)
-    assert not top.exists()
+    assert (top.exists(), command.worlds["main"].leftovers()) == (False, [])
 
 
 @pytest.mark.root
@@ -119,7 +120,7 @@ def test_a_backup_ten_thousand_levels_deep_is_deleted_and_not_archived(command: 
     assert "tar can extract none above 4095" in measured(command, "archive", "--yes", CHOSEN, code=1)
     assert (top / ".state").exists()
     measured(command, "delete", "--yes", CHOSEN)
-    assert not top.exists()
+    assert (top.exists(), command.worlds["main"].leftovers()) == (False, [])
 
 
 def _furnish(directory: Path, furnish: Furnish, count: int) -> None:

@@ -18,7 +18,7 @@ from ullage.model.words import Result
 
 __all__ = ["ground"]
 
-QUICK = '[defaults.monitor]\ninterval = "200 ms"\n'
+QUICK = '[defaults.monitor]\ninterval = "200 ms"\n[defaults.reclaim]\ngrace = "0 s"\n'
 COUNT = 24
 TARGET = 80.0
 
