@@ -89,7 +89,10 @@ def write_until_full(path: Path) -> None:
 
 
 def as_nobody_on(disk: LoopDisk) -> None:
-    """Fill the disk as an ordinary user can: to the reserve that is root's."""
+    """Fill the disk as an ordinary user can, in a directory of his own: to the reserve that is root's."""
+    own = disk.path / "nobody"
+    own.mkdir()
+    os.chown(own, NOBODY, NOBODY)
     child = os.fork()
     if child == 0:
         try:
@@ -98,7 +101,7 @@ def as_nobody_on(disk: LoopDisk) -> None:
             os.setgroups([])
             os.setresgid(NOBODY, NOBODY, NOBODY)
             os.setresuid(NOBODY, NOBODY, NOBODY)
-            write_until_full(Path("/filler-of-nobody"))
+            write_until_full(Path("/nobody/filler"))
         finally:
             os._exit(0)
     os.waitpid(child, 0)

@@ -113,7 +113,6 @@ def test_an_emergency_reclaims_a_full_disk_to_the_target(loop_disk: LoopDisks, f
 
 def test_a_disk_that_an_ordinary_user_filled_is_reclaimed_by_the_daemon(loop_disk: LoopDisks, fstype: str) -> None:
     command, world, disk = _full(loop_disk, fstype, "nothing")
-    disk.path.chmod(0o777)
     as_nobody_on(disk)
     assert _usage(disk) > 99.9
     before = world.live()
