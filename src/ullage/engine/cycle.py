@@ -240,7 +240,9 @@ class Engine:
         free, first = reading.backup[0].free_bytes, store.monitor.cleanup_interval
         after = stall_after(before, missing=reclaim.missing, free=free, now=now, first=first)
         self._catalog.set_stall(name, after)
-        why = stalled(after, free=free, now=now) or ""
+        why = stalled(after, free=free, now=now)
+        if why is None:
+            return []  # it has come back meanwhile
         pressure = assess(reading, store.watermarks)
         self._tell(store, pressure.level, "notice", pressure.usage, [why])
         return [why]
