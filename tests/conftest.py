@@ -38,3 +38,12 @@ def loop_disk(tmp_path: Path) -> Iterator[LoopDisks]:
             return disks.enter_context(LoopDisk(directory, fstype, size_mib, mkfs))
 
         yield make
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What a test has to say of how much it has done."""
+    for outcome in ("passed", "skipped"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in report.user_properties:
+                if name == "said":
+                    terminalreporter.write_line(str(value))

@@ -56,6 +56,7 @@ def place(request: pytest.FixtureRequest, disks: Callable[[str], LoopDisk], memo
     """The store of each deed in turn, on a disk of each kind."""
     fstype, deed = request.param
     with placed(disks(fstype), memory / "elsewhere", deed) as made:
+        made.order = list(DEEDS).index(deed) + 2 * list(FILESYSTEMS).index(fstype)
         yield made
 
 

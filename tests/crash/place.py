@@ -40,6 +40,7 @@ class Place(Outcome):
 
     def __init__(self, disk: Path, elsewhere: Path, deed: Deed) -> None:
         self.deed = deed
+        self.order = 0
         self._run, self._other = disk / "run", elsewhere / "run"
         self._templates = elsewhere / "templates"
         self._filler = disk / "filler"

@@ -6,6 +6,8 @@ the same from one call that changes something to the next, so the long run is th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.crash.blows import STRUCK, strike
@@ -36,7 +38,7 @@ def test_killed_at_every_call_that_changes_something_nothing_is_lost(place: Plac
     number = 1
     while strike(place, Point(number, CHANGES), "every kill"):
         number += 1
-    assert number > 100
+    assert number > 0.9 * place.changes  # how many there are differs by a few from run to run
     _THROUGH.append(place)
 
 
@@ -50,8 +52,8 @@ def test_killed_at_calls_that_change_nothing_all_is_the_same(place: Place) -> No
 
 
 @pytest.mark.long
-def test_no_fewer_than_three_thousand_kills_were_survived() -> None:
-    print(f"killed and settled: {STRUCK['every kill']} times")
+def test_no_fewer_than_three_thousand_kills_were_survived(record_property: Callable[[str, object], None]) -> None:
+    record_property("said", f"killed and settled: {STRUCK['every kill']} times")
     if len(_THROUGH) < 2 * len(FILESYSTEMS) * len(DEEDS):
         pytest.skip("only a part of them was run")
     assert STRUCK["every kill"] >= LEAST
