@@ -196,6 +196,10 @@ class Trash(Protocol):
         """What stands in the trash under a label, as the label tells it."""
         ...
 
+    def stands(self, op: Operation) -> bool:
+        """Whether what was deleted still lies there: another host may have taken it out."""
+        ...
+
     def stage_archive(self, path: str, token: str, handle: str) -> None:
         """The archive in the trash, durably. Raises Changed where it is another file by now."""
         ...

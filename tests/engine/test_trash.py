@@ -217,3 +217,21 @@ def test_a_label_that_does_not_fit_is_none(world: World, change: dict[str, objec
     shutil.rmtree(world.state)
     world.state.mkdir(mode=0o700)
     assert trashed(world) == []
+
+
+@pytest.mark.parametrize("act", ["undo", "empty"])
+def test_what_another_host_takes_out_of_the_trash_is_settled_as_it_is_found(
+    world: World, tmp_path: Path, act: str
+) -> None:
+    """Its row would else say that it was deleted when its time is over, and stand for room that never comes."""
+    other = World(tmp_path, state=tmp_path / "other")
+    other.store = world.store
+    delete(world)
+    cleanup(other, 1)
+    assert trashed(other) == [ONE, TWO]
+    _all(world, lambda app: app.engine.undo if act == "undo" else app.engine.empty_trash)
+    with other.app() as app, app.engine.working(app.sites["main"], Act(), Trigger.USER):
+        pass
+    assert (trashed(other), ONE in world.live()) == ([], act == "undo")
+    results = {op.backup_id: op.result for op in other.history() if op.phase is Phase.SETTLED}
+    assert results[ONE] is (Result.UNDONE if act == "undo" else Result.DONE)

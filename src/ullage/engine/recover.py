@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from msgspec.structs import replace
 
 from ullage.engine.execute import describe, forget_archive, stands, undo
-from ullage.errors import CatalogError, Changed, Interrupted, UllageError
+from ullage.errors import Busy, CatalogError, Changed, Interrupted, Refused, UllageError, Unavailable
 from ullage.model.backups import Operation
 from ullage.model.words import Action, Phase, Result
 from ullage.ports import Catalog, OpenStore, Stop
@@ -34,6 +35,7 @@ def recover(opened: OpenStore, catalog: Catalog, stop: Stop | None = None) -> li
         except (UllageError, OSError) as error:
             why = f"{op.reason}; interrupted, and cannot be settled now: {describe(error)}"
             settled.append(replace(op, result=Result.FAILED, reason=why))
+    _compare_trash(opened, catalog)
     name = opened.settings.name
     known = {op.token for op in (*catalog.unsettled(name), *catalog.trashed(name))}
     for op in opened.trash.labelled():
@@ -42,6 +44,22 @@ def recover(opened: OpenStore, catalog: Catalog, stop: Stop | None = None) -> li
             catalog.advance(catalog.begin(op), Phase.TRASHED, result=Result.DONE)
     opened.reclaimer.sweep(known, stop)
     return settled
+
+
+def _compare_trash(opened: OpenStore, catalog: Catalog) -> None:
+    """What another host took out of the trash, or an older copy of the catalog still shows in it, is settled as found.
+
+    Where that cannot be seen now (a lock, an I/O error), the row stays until it can.
+    """
+    for op in catalog.trashed(opened.settings.name):
+        with suppress(Busy, Refused, Unavailable):
+            if opened.trash.stands(op):
+                continue
+            if op.action is Action.DELETE_ARCHIVE:
+                there = opened.reclaimer.archive_handle(op.path) == op.handle
+            else:
+                there = stands(opened, op)
+            _settle(catalog, op, Result.UNDONE if there else Result.DONE, "it was taken out of the trash by another")
 
 
 def _settle(catalog: Catalog, op: Operation, result: Result, note: str) -> Operation:

@@ -74,6 +74,17 @@ class StoreTrash:
             os.close(backups)
             os.close(archives)
 
+    def stands(self, op: Operation) -> bool:
+        """Whether what was deleted still lies there."""
+        root = self._roots.archive_fd if op.action is Action.DELETE_ARCHIVE else self._roots.backup_fd
+        fd = open_private(root, _ROOM)
+        try:
+            return _handle(fd, op.token) == op.handle
+        except OSError as error:
+            raise linux.failure(error, f"cannot look at {linux.where(fd, op.token)}") from error
+        finally:
+            os.close(fd)
+
     def stage_archive(self, path: str, token: str, handle: str) -> None:
         """Move the archive at ``path`` into the trash."""
         year, month, name = path.split("/", 2)
