@@ -217,6 +217,8 @@ class Engine:
                 steps = trash.empty(lambda op: op.token in old, "its time in the trash was over")
                 for op in self._told(site, act, steps):
                     actions.append(op)
+        except CatalogError:
+            raise
         except (UllageError, OSError) as error:
             faults.append(str(error))
         return actions

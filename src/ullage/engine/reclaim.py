@@ -114,7 +114,7 @@ class Reclaim:
             if op.result is Result.DONE:
                 self._weigh(op)
             yield self._reported(op)
-        self._pending = self._trash.pending
+        self._pending = self._trash.pending if archives else (0, 0)  # what could not go now is no room
 
     def tidy(self) -> None:
         """Make the ballast again once usage is under the warning watermark."""

@@ -52,7 +52,7 @@ def _compare_trash(opened: OpenStore, catalog: Catalog) -> None:
     Where that cannot be seen now (a lock, an I/O error), the row stays until it can.
     """
     for op in catalog.trashed(opened.settings.name):
-        with suppress(Busy, Refused, Unavailable):
+        with suppress(Busy, Refused, Unavailable, OSError):
             if opened.trash.stands(op):
                 continue
             if op.action is Action.DELETE_ARCHIVE:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from msgspec.structs import replace
 
 from ullage.engine.execute import Executor, describe
-from ullage.errors import CatalogError, Interrupted, UllageError
+from ullage.errors import CatalogError, Changed, Interrupted, UllageError
 from ullage.model.backups import Operation
 from ullage.model.words import Action, Result
 from ullage.ports import Catalog, Clock, OpenStore, Stop
@@ -28,8 +28,11 @@ class Trash:
 
     @property
     def pending(self) -> tuple[int, int]:
-        """(bytes, inodes) that the backups' filesystem gets back when it is emptied."""
+        """(bytes, inodes) that the backups' filesystem gets back when it is emptied; what is pinned stays there."""
         found = self.content
+        if found:
+            pins = self._opened.source.pins()
+            found = [op for op in found if op.backup_id not in pins]
         if found and not self._opened.gauge.read().same_filesystem:
             found = [op for op in found if op.action is Action.DELETE]
         return sum(op.predicted_bytes for op in found), sum(op.predicted_inodes for op in found)
@@ -41,8 +44,11 @@ class Trash:
                 yield self._purged(op, why)
 
     def bring_back(self, op: Operation) -> Operation:
-        """What was deleted is in its place again. Raises Changed where something else stands there."""
-        return self._executor.bring_back(op)
+        """What was deleted is in its place again; or skipped, where something else stands there."""
+        try:
+            return self._executor.bring_back(op)
+        except Changed as error:
+            return replace(op, result=Result.SKIPPED, reason=describe(error))
 
     def _purged(self, op: Operation, why: str) -> Operation:
         if op.backup_id in self._opened.source.pins():

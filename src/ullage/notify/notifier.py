@@ -63,6 +63,6 @@ class OutboxNotifier:
             last = self._sent.get((item.store, item.channel))
             if last is not None and now - last < settings.repeat:
                 continue
-            self._sent[item.store, item.channel] = now
             with suppress(DeliveryError):
                 send(item.channel, item.title, item.body, item.level, settings)
+                self._sent[item.store, item.channel] = now

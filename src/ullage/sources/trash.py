@@ -109,13 +109,15 @@ class StoreTrash:
         try:
             if not token or _handle(trash, token) is None:
                 return False
-            month_fd = archived.open_month(self._roots.archive_fd, year, month)
+            month_fd = archived.open_month(
+                self._roots.archive_fd, year, month, create=True
+            )  # it may have been tidied away
             try:
                 tree.rename_exclusive(trash, token, month_fd, name)
                 os.fsync(month_fd)
             finally:
                 os.close(month_fd)
-            os.fsync(trash)
+            linux.syncfs(trash)  # new directories above it too
         finally:
             os.close(trash)
         return True
@@ -145,7 +147,7 @@ class StoreTrash:
             text = files.read_small(fd, name, limit=_LONGEST)
             op = msgspec.convert(json.loads(text or b""), Operation, strict=False)
             linux.component(op.backup_id)
-        except (OSError, ValueError, UllageError):
+        except (OSError, ValueError, RecursionError, UllageError):
             return None
         wanted = _PLACES.get(op.action)
         fits = wanted is not None and wanted.fullmatch(op.path) and op.token == match[1]
