@@ -117,7 +117,8 @@ class StoreTrash:
                 os.fsync(month_fd)
             finally:
                 os.close(month_fd)
-            linux.syncfs(trash)  # new directories above it too
+            os.fsync(trash)
+            linux.syncfs(trash)  # directories that were made anew above it too
         finally:
             os.close(trash)
         return True
