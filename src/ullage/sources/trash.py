@@ -109,9 +109,8 @@ class StoreTrash:
         try:
             if not token or _handle(trash, token) is None:
                 return False
-            month_fd = archived.open_month(
-                self._roots.archive_fd, year, month, create=True
-            )  # it may have been tidied away
+            # An empty month may have been tidied away.
+            month_fd = archived.open_month(self._roots.archive_fd, year, month, create=True)
             try:
                 tree.rename_exclusive(trash, token, month_fd, name)
                 os.fsync(month_fd)
