@@ -262,3 +262,12 @@ def _operation(at: float, **changes: Any) -> Operation:
         "to_state": State.DELETED, "trigger": Trigger.DISK_SPACE, "reason": "a test",
     }  # fmt: skip
     return Operation(**fields | changes)
+
+
+def test_an_emergency_in_which_nothing_is_tried_does_not_forget_the_cap(pressed: Make) -> None:
+    world = pressed(day=3)
+    assert gone(world.cycle()) == 3
+    assert held(world) == ["caps.day"]
+    world.set(reclaim={"keep_last": 100})
+    assert gone(world.emergency()) == 0
+    assert held(world) == ["caps.day"]

@@ -129,6 +129,22 @@ def test_pressure_empties_the_trash_before_anything_else_is_chosen(world: World,
     assert all("the trash goes first" in op.reason for op in record.actions)
 
 
+def test_where_what_was_over_its_time_is_enough_the_rest_of_the_trash_stays(world: World) -> None:
+    world.backup("home-20260101", State.CLEANABLE, age=60, mib=3)
+    world.backup("home-20260102", State.CONFIRMED, age=39, mib=0.01)
+    world.press(50)
+    cleanup(world, 3)
+    with world.app() as app:
+        (old,) = [op for op in app.catalog.trashed("main") if op.backup_id == "home-20260101"]
+        app.catalog.advance(replace(old, at=old.at - 3600), Phase.TRASHED)
+    young = sorted(set(trashed(world)) - {"home-20260101"})
+    world.press(98)
+    assert done(world.cycle()) == [("delete", "home-20260101")]
+    assert world.usage() < 80
+    assert sorted(trashed(world)) == young
+    assert len(young) == 2
+
+
 def test_where_the_trash_is_not_enough_the_others_go_after_it(world: World) -> None:
     cleanup(world, 1)
     world.press(96)

@@ -24,7 +24,7 @@ from ullage.policy import respond
 from ullage.policy.alerting import alert_due, seen
 from ullage.policy.assess import Goal, archive_pressed, assess, reached, shown_percent, usage_of
 from ullage.policy.cadence import Rhythm
-from ullage.policy.caps import told
+from ullage.policy.caps import binds, told
 from ullage.policy.stall import stall_after, stalled
 from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
 
@@ -89,9 +89,14 @@ class Engine:
             notes = self._tend(site, act, pressure)
             if disbelief is None:
                 actions += self._expired(site, act, faults)
-        pressed = pressure.level is not Level.OK or archive_pressed(reading, site.settings.watermarks)
+        now = pressure
+        if actions:  # that may have been enough
+            reading = site.read()
+            now = assess(reading, site.settings.watermarks)
+            faults += [] if reading.fault is None else [reading.fault]
+        pressed = now.level is not Level.OK or archive_pressed(reading, site.settings.watermarks)
         if reclaim and pressed and reading.fault is None:
-            done, said = self._relieve(site, act, reading, pressure, disbelief, faults)
+            done, said = self._relieve(site, act, reading, now, disbelief, faults)
             actions += done
             alerts += said
         return self._record(site, pressure, actions, alerts, notes, faults)
@@ -255,7 +260,11 @@ class Engine:
         why = [] if cap is None else [f"{told(cap)} ({lifted_by(store.name)} lifts it)"]
         if reclaim.dry_run or reclaim.budget.free:
             return why
-        if cap != self._catalog.capped(store.name):
+        before = self._catalog.capped(store.name)
+        lasting = before is not None and before.until is not None
+        if cap is None and lasting and binds(before, store.caps, now=self._clock.now()):
+            return why  # nothing came to be tried that it would have stopped
+        if cap != before:
             self._catalog.set_capped(store.name, cap)
         if cap is not None:
             pressure = assess(reclaim.reading, store.watermarks)
