@@ -200,6 +200,10 @@ class Trash(Protocol):
         """Whether what was deleted still lies there: another host may have taken it out."""
         ...
 
+    def claim(self, op: Operation, stop: Stop | None = None) -> AbstractContextManager[None]:
+        """What lies there, locked, once all of it is known to be able to go. Raises Busy, Refused, Changed."""
+        ...
+
     def stage_archive(self, path: str, token: str, handle: str) -> None:
         """The archive in the trash, durably. Raises Changed where it is another file by now."""
         ...

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from msgspec.structs import replace
 
+from tests.conftest import LoopDisks
 from tests.engine.acts import ACTS
 from tests.engine.world import World, done, fingerprint
 from ullage.app import App
@@ -63,6 +69,39 @@ def later(world: World, seconds: float) -> None:
     with world.app() as app:
         for op in app.catalog.trashed("main"):
             app.catalog.advance(replace(op, at=op.at - seconds), Phase.TRASHED)
+
+
+Hold = Callable[[Path], AbstractContextManager[str]]
+"""Something that stands against the removal of a file, and what is said of it."""
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[str]:
+    with path.open("r+b"):
+        yield "open"
+
+
+@contextmanager
+def _locking(path: Path) -> Iterator[str]:
+    fd = os.open(path.parent.parent if path.name == "content" else path, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    yield "is locked by another process"
+    os.close(fd)
+
+
+@contextmanager
+def _immutable(path: Path) -> Iterator[str]:
+    subprocess.run(["chattr", "+i", str(path)], check=True)
+    yield "immutable"
+    subprocess.run(["chattr", "-i", str(path)], check=True)
+
+
+@contextmanager
+def _mounting(path: Path) -> Iterator[str]:
+    inside = path.parent if path.name == "content" else path
+    subprocess.run(["mount", "--bind", "/dev/null" if inside.is_file() else "/usr/share", str(inside)], check=True)
+    yield "mounted"
+    subprocess.run(["umount", str(inside)], check=True)
 
 
 def test_what_a_person_deletes_waits_whole_and_comes_back_as_it_was(world: World) -> None:
@@ -249,6 +288,56 @@ def test_what_another_host_takes_out_of_the_trash_is_settled_as_it_is_found(
     assert (trashed(other), ONE in world.live()) == ([], act == "undo")
     results = {op.backup_id: op.result for op in other.history() if op.phase is Phase.SETTLED}
     assert results[ONE] is (Result.UNDONE if act == "undo" else Result.DONE)
+
+
+@pytest.mark.parametrize("act", [Action.DELETE, Action.DELETE_ARCHIVE])
+@pytest.mark.parametrize("hold", [_writing, _locking, _immutable, _mounting])
+def test_what_cannot_go_as_a_whole_stays_in_the_trash_as_a_whole(loop_disk: LoopDisks, act: Action, hold: Hold) -> None:
+    """SPEC 7.4, 7.10: by hand, by its time and under pressure; when nothing stands against it any more, it goes."""
+    disk = loop_disk("ext4", 64)
+    world = World(disk.path)
+    world.series(3, mib=0.5)
+    world.set(reclaim={"grace": 3600.0}, capacity=100 << 20)
+    if act is Action.DELETE_ARCHIVE:
+        delete(world, Action.ARCHIVE)
+    before = fingerprint(world.backups / ONE) if act is Action.DELETE else ""
+    op = delete(world, act)
+    root = world.archives if act is Action.DELETE_ARCHIVE else world.backups
+    content = root / ".ullage/trash" / op.token
+    with hold(content / "data" / "content" if act is Action.DELETE else content) as reason:
+        (kept,) = _all(world, lambda app: app.engine.empty_trash)
+        assert kept.result in (Result.SKIPPED, Result.FAILED)
+        assert reason in kept.reason
+        later(world, 3600)
+        assert done(world.cycle()) == []
+        world.set(capacity=1 << 20)
+        assert ONE not in [backup_id for _, backup_id in done(world.cycle())]
+        world.set(capacity=100 << 20)
+        assert trashed(world) == [ONE]
+        assert (world.backups / ".ullage/trash" / f"{op.token}.json").exists()
+    if act is Action.DELETE:
+        assert fingerprint(content) == before
+    assert (str(act), ONE) in done(world.cycle())
+    assert trashed(world) == []
+
+
+@pytest.mark.parametrize("act", [Action.DELETE, Action.DELETE_ARCHIVE])
+def test_what_was_put_in_its_place_in_the_trash_stays(world: World, act: Action) -> None:
+    """Between the look at the whole trash and the look at this one."""
+    if act is Action.DELETE_ARCHIVE:
+        delete(world, Action.ARCHIVE)
+    op = delete(world, act)
+    content = (world.archives if act is Action.DELETE_ARCHIVE else world.backups) / ".ullage/trash" / op.token
+
+    def exchange(*_: object) -> set[str]:
+        content.rename(content.with_name("elsewhere"))
+        content.write_text("mine") if act is Action.DELETE_ARCHIVE else content.mkdir()
+        return set()
+
+    with patch("ullage.sources.states.StateSource.pins", exchange):
+        (kept,) = _all(world, lambda app: app.engine.empty_trash)
+    assert (kept.result, "is not what was put there" in kept.reason) == (Result.FAILED, True)
+    assert content.exists() and content.with_name("elsewhere").exists()
 
 
 def test_what_cannot_leave_the_trash_counts_for_nothing(world: World) -> None:

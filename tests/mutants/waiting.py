@@ -8,6 +8,7 @@ TRASH, EXECUTE, ORDER = "sources/trash.py", "engine/execute.py", "engine/test_or
 MOVED = (ORDER + "test_what_is_deleted_is_labelled_and_durably_moved_before_the_journal_says_that_it_waits",)
 BACK = (ORDER + "test_what_is_brought_back_is_durable_before_the_journal_says_so",)
 GONE = (ORDER + "test_what_goes_for_good_goes_after_the_journal_says_so_and_durably",)
+WHOLE = ("engine/test_trash.py::test_what_cannot_go_as_a_whole_stays_in_the_trash_as_a_whole",)
 
 WAITING = (
     Guard(
@@ -86,5 +87,40 @@ WAITING = (
         "            if not token or _handle(trash, token) is None:\n",
         '            if not token or _handle(trash, token) != "":\n',
         (ORDER + "test_an_archive_in_the_place_of_another_in_the_last_moment_comes_back",),
+    ),
+    Guard(
+        "what is locked stays in the trash",
+        TRASH,
+        "            locks.lock_directory(fd)\n",
+        "            pass\n",
+        WHOLE,
+    ),
+    Guard(
+        "what has a mount in it stays in the trash",
+        TRASH,
+        "        if below:\n            raise Refused(",
+        "        if False:\n            raise Refused(",
+        WHOLE,
+    ),
+    Guard(
+        "what has an immutable entry stays in the trash",
+        TRASH,
+        "        if obstacles:\n",
+        "        if False:\n",
+        WHOLE,
+    ),
+    Guard(
+        "what is being written stays in the trash",
+        TRASH,
+        "        if written:\n",
+        "        if False:\n",
+        WHOLE,
+    ),
+    Guard(
+        "what was put in the place of another in the trash stays",
+        TRASH,
+        "        if tree.handle_of(fd) != op.handle:\n",
+        "        if False:\n",
+        ("engine/test_trash.py::test_what_was_put_in_its_place_in_the_trash_stays",),
     ),
 )

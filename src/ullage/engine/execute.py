@@ -185,14 +185,18 @@ class Executor:
             return self._undone(made, error)
 
     def purge(self, op: Operation, why: str) -> Operation:
-        """What waits in the trash goes for good; the settled operation."""
+        """What waits in the trash goes for good; the settled operation.
+
+        Raises Busy, Refused, Changed, with nothing done, where not all of it can go.
+        """
         archives = op.action is Action.DELETE_ARCHIVE
-        before, began = self._settled(archives=archives), self._clock.monotonic()
-        self._opened.trash.unlabel(op.token)
-        purging = self._catalog.advance(op, Phase.PURGING, result=None, reason=f"{op.reason}; {why}")
-        if not archives:
-            return self._removed(purging, before, began)
-        self._opened.trash.purge_archive(op.token, op.handle)
+        with self._opened.trash.claim(op, self._stop):
+            before, began = self._settled(archives=archives), self._clock.monotonic()
+            self._opened.trash.unlabel(op.token)
+            purging = self._catalog.advance(op, Phase.PURGING, result=None, reason=f"{op.reason}; {why}")
+            if not archives:
+                return self._removed(purging, before, began)
+            self._opened.trash.purge_archive(op.token, op.handle)
         return self._archive_gone(purging, before)
 
     def bring_back(self, op: Operation) -> Operation:

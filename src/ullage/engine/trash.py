@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from msgspec.structs import replace
 
 from ullage.engine.execute import Executor, describe
-from ullage.errors import CatalogError, Changed, Interrupted, UllageError
+from ullage.errors import Busy, CatalogError, Changed, Interrupted, UllageError
 from ullage.model.backups import Operation
 from ullage.model.words import Action, Result
 from ullage.ports import Catalog, Clock, OpenStore, Stop
@@ -57,6 +57,8 @@ class Trash:
             return self._executor.purge(op, why)
         except (CatalogError, Interrupted):
             raise
+        except Busy as error:
+            return replace(op, result=Result.SKIPPED, reason=describe(error))
         except (UllageError, OSError) as error:
             return replace(op, result=Result.FAILED, reason=f"{op.reason}; {describe(error)}")
 

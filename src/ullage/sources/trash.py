@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
-from contextlib import suppress
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import msgspec
 from msgspec.structs import replace
 
-from ullage.errors import Changed, NoRoom, UllageError
+from ullage.errors import Busy, Changed, NoRoom, Refused, UllageError
 from ullage.model.backups import Operation
 from ullage.model.units import printable
 from ullage.model.words import Action, Phase, Result
+from ullage.ports import Stop
 from ullage.sources import archived
 from ullage.sources.roots import Roots
-from ullage.system import files, linux, tree
+from ullage.system import files, linux, locks, mounts, processes, tree
 from ullage.system.identity import open_private
 
 LABEL = ".json"
@@ -67,7 +70,7 @@ class StoreTrash:
         rooms = {Action.DELETE: backups, Action.DELETE_ARCHIVE: archives}
         try:
             told = [self._told(backups, name) for name in sorted(os.listdir(backups))]
-            return [op for op in told if op is not None and _handle(rooms[op.action], op.token) == op.handle]
+            return [op for op in told if op is not None and self._lies_in(rooms[op.action], op)]
         except OSError as error:
             raise linux.failure(error, f"cannot look into {linux.where(backups)}") from error
         finally:
@@ -84,6 +87,39 @@ class StoreTrash:
             raise linux.failure(error, f"cannot look at {linux.where(fd, op.token)}") from error
         finally:
             os.close(fd)
+
+    @contextmanager
+    def claim(self, op: Operation, stop: Stop | None = None) -> Iterator[None]:
+        """What lies there, under its lock, once it is known that all of it can go: else it stays whole.
+
+        Raises Busy (locked, or being written), Refused (a mount in it, an immutable entry), Changed.
+        """
+        archive = op.action is Action.DELETE_ARCHIVE
+        with _closing(open_private(self._roots.archive_fd if archive else self._roots.backup_fd, _ROOM)) as room:
+            try:
+                fd = linux.openat2(room, op.token, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            except OSError as error:
+                raise linux.failure(error, f"cannot look at {linux.where(room, op.token)}") from error
+            with _closing(fd):
+                self._refuse(room, fd, op, stop)
+                yield
+
+    def _refuse(self, room: int, fd: int, op: Operation, stop: Stop | None) -> None:
+        said = printable(op.backup_id)
+        if tree.handle_of(fd) != op.handle:
+            raise Changed(f"{linux.where(room, op.token)} is not what was put there")
+        try:
+            locks.lock_directory(fd)
+        except Busy as error:
+            raise Busy(f"{said} {error}") from None
+        below = mounts.mounts_below(f"{mounts.real_path(room)}/{op.token}")
+        if below:
+            raise Refused(f"{said}: a filesystem is mounted inside, at {printable(below[0])}; unmount it first")
+        written, obstacles = _in_use(fd, stop)
+        if obstacles:
+            raise Refused(f"{said}: {'; '.join(obstacles)}")
+        if written:
+            raise Busy(f"{said} is being written: a process has {printable(written)} open")
 
     def stage_archive(self, path: str, token: str, handle: str) -> None:
         """Move the archive at ``path`` into the trash."""
@@ -138,6 +174,12 @@ class StoreTrash:
         finally:
             os.close(trash)
 
+    def _lies_in(self, room: int, op: Operation) -> bool:
+        """What cannot be looked at, a mount over it, is left where it is, and stops nothing else."""
+        with suppress(OSError):
+            return _handle(room, op.token) == op.handle
+        return False
+
     def _told(self, fd: int, name: str) -> Operation | None:
         """The operation of a label; None where it is no label of ours."""
         match = _LABEL_NAME.fullmatch(name)
@@ -152,6 +194,28 @@ class StoreTrash:
         wanted = _PLACES.get(op.action)
         fits = wanted is not None and wanted.fullmatch(op.path) and op.token == match[1]
         return replace(op, store=self._store) if fits else None
+
+
+@contextmanager
+def _closing(fd: int) -> Iterator[int]:
+    """The descriptor, closed at the end."""
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _in_use(fd: int, stop: Stop | None) -> tuple[str, tuple[str, ...]]:
+    """(a file that is open for writing, what forbids removal) of a directory, or of a single file."""
+    inodes = processes.open_for_writing(fd).inodes
+    status = os.fstat(fd)
+    if stat.S_ISDIR(status.st_mode):
+        survey = tree.survey(fd, write_open=inodes, attributes=True, should_stop=stop)
+        return next(iter(survey.written), ""), survey.obstacles
+    attributes = linux.statx(fd)
+    held = ("it is immutable or append-only (chattr -ia makes it removable)",)
+    obstacles = held if attributes.immutable or attributes.append_only else ()
+    return "it" if (status.st_dev, status.st_ino) in inodes else "", obstacles
 
 
 def _handle(fd: int, name: str) -> str | None:
