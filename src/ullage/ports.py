@@ -200,6 +200,10 @@ class Trash(Protocol):
         """Whether what was deleted still lies there: another host may have taken it out."""
         ...
 
+    def whole(self, op: Operation) -> bool:
+        """Whether nobody has begun to remove it: another host may."""
+        ...
+
     def claim(self, op: Operation, stop: Stop | None = None) -> AbstractContextManager[None]:
         """What lies there, locked, once all of it is known to be able to go. Raises Busy, Refused, Changed."""
         ...

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tests.cli.workplace import Workplace
+from ullage.catalog.catalog import Catalog
+from ullage.model.words import Phase
 
 ONE, TWO = "db-20260101", "db-20260102"
 
@@ -74,3 +76,17 @@ def test_the_doctor_knows_what_lies_in_the_trash_and_what_does_not_belong_there(
     assert "trash" not in store.call("doctor").out
     (store.backups / ".ullage/trash/0123456789abcdef").mkdir()
     assert "0123456789abcdef belongs to no operation" in store.call("doctor").out
+
+
+def test_an_undo_that_was_killed_is_shown_and_ended_by_the_next_one(store: Workplace) -> None:
+    for name in (ONE, TWO):
+        store.done("delete", name, "--yes")
+    with Catalog.open(str(store.state)) as catalog:
+        killed = next(op for op in catalog.trashed("main") if op.backup_id == TWO)
+        catalog.advance(killed, Phase.STAGED, result=None)
+    assert "ullage undo settles it" in store.done("trash").out
+    assert [row["backup_id"] for row in store.done("trash", "--json").json["trash"]] == [TWO, ONE]
+    assert TWO in store.done("undo").out
+    assert (store.state_of(ONE), store.state_of(TWO)) == (None, "CONFIRMED")
+    assert "nothing in the trash" not in store.done("undo", ONE).err
+    assert store.state_of(ONE) == "CLEANABLE"

@@ -86,16 +86,16 @@ def test_another_directory_of_that_name_is_not_the_one_that_was_to_go(world: Wor
 def test_a_removal_that_was_undone_though_its_row_says_otherwise_stays_undone(world: World) -> None:
     _left(world, Phase.PURGING)  # the commit failed, yet came to the disk; the backup was brought back
     (told,) = _start(world)
-    assert (told.result, ONE in world.live()) == (Result.FAILED, True)
+    assert (told.result, ONE in world.live()) == (Result.UNDONE, True)
 
 
-def test_a_backup_in_the_trash_whose_place_is_taken_stays_there_and_is_told_of(world: World) -> None:
+def test_a_backup_in_the_trash_whose_place_is_taken_waits_there_and_is_told_of(world: World) -> None:
     _left(world, Phase.INTENT)
     (world.backups / ONE).rename(world.backups / ".ullage/trash/0123456789abcdef")
     world.backup(ONE, State.CREATED, mib=0.05)
     (told,) = _start(world)
-    assert (told.result, "needs attention" in told.reason) == (Result.FAILED, True)
-    assert len(world.leftovers()) == 1
+    assert told.phase is Phase.TRASHED
+    assert len(world.leftovers()) == 2  # with its label
     assert _start(world) == []
 
 

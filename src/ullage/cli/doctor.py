@@ -108,7 +108,7 @@ def _leftovers(opened: Any, known: set[str]) -> Iterator[Finding]:
         if name.removesuffix(".part").removesuffix(".json") in known:
             continue
         if place.startswith("trash"):
-            yield "fault", f"{what}; look at it, then remove it by hand"
+            yield "fault", f"{what}; it may be a whole backup: look at it, then move it back by hand, or remove it"
         else:
             yield "warning", f"{what} of this catalog; if it is ours, the next reclaim removes it"
 

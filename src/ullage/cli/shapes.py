@@ -124,6 +124,7 @@ def transition(op: Operation) -> Shape:
 
 def trashed(op: Operation, grace: float) -> Shape:
     """One row of ``trash``; ``grace`` in seconds."""
+    reason = op.reason if op.result is not None else f"{op.reason}; under way, or interrupted: ullage undo settles it"
     return {
         "store": printable(op.store),
         "backup_id": printable(op.backup_id),
@@ -131,7 +132,7 @@ def trashed(op: Operation, grace: float) -> Shape:
         "deleted_at": rfc3339(op.at),
         "goes_at": rfc3339(op.at + grace),
         "size_bytes": op.predicted_bytes,
-        "reason": printable(op.reason),
+        "reason": printable(reason),
     }
 
 

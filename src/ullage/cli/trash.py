@@ -16,7 +16,7 @@ from ullage.errors import Refused
 from ullage.model.backups import Operation
 from ullage.model.cycles import CycleRecord
 from ullage.model.units import format_size, printable
-from ullage.model.words import Result
+from ullage.model.words import Phase, Result
 
 Found = tuple[Any, Operation]
 """A store's site, and what was deleted there."""
@@ -30,9 +30,16 @@ Found = tuple[Any, Operation]
 def undo(backup_ids: tuple[str, ...], everything: bool, dry_run: bool) -> None:
     """Bring back what was deleted last, or the backups ID, out of the trash; nothing is overwritten."""
     with application() as app:
+        settled = [] if dry_run else _settle(app)
         found = _found(app)
-        chosen = _named(found, backup_ids) if backup_ids else found if everything else found[:1]
-        _act(chosen, app.engine.undo, dry_run=dry_run)
+        if backup_ids:
+            back = {op.backup_id for op in _ended(settled) if op.result is not Result.DONE}
+            chosen = _named(found, tuple(name for name in backup_ids if name not in back))
+        elif everything:
+            chosen = found
+        else:  # what was under way is what was deleted last
+            chosen = [] if _ended(settled) else found[:1]
+        _act(chosen, app.engine.undo, settled, dry_run=dry_run)
 
 
 @click.group(invoke_without_command=True)
@@ -54,12 +61,13 @@ def trash(context: click.Context) -> None:
 def empty(backup_ids: tuple[str, ...], dry_run: bool, yes: bool) -> None:
     """Delete for good what lies in the trash: all of it, or the backups ID."""
     with application() as app:
+        settled = [] if dry_run else _settle(app)
         found = _found(app)
         chosen = _named(found, backup_ids) if backup_ids else found
         if chosen and not dry_run:
             size = format_size(sum(op.predicted_bytes for _, op in chosen))
             confirm(f"Delete {len(chosen)} in the trash for good ({size})?", yes=yes)
-        _act(chosen, app.engine.empty_trash, dry_run=dry_run)
+        _act(chosen, app.engine.empty_trash, settled, dry_run=dry_run)
 
 
 def _found(app: Any) -> list[Found]:
@@ -77,14 +85,32 @@ def _named(found: list[Found], backup_ids: tuple[str, ...]) -> list[Found]:
     return [newest[backup_id] for backup_id in dict.fromkeys(backup_ids)]
 
 
-def _act(chosen: list[Found], run: Callable[[Any, Act, set[str]], CycleRecord], *, dry_run: bool) -> None:
-    if not chosen:
+def _settle(app: Any) -> list[CycleRecord]:
+    """What an interrupted run left is settled first: what it was about is brought back, or gone, by that."""
+    settled = (app.engine.settle(site, Act(done=told(dry_run=False))) for site in app.chosen(common().store))
+    return [record for record in settled if record is not None]
+
+
+def _ended(settled: list[CycleRecord]) -> list[Operation]:
+    return [op for record in settled for op in record.actions if op.phase is Phase.SETTLED]
+
+
+def _act(
+    chosen: list[Found],
+    run: Callable[[Any, Act, set[str]], CycleRecord],
+    settled: list[CycleRecord],
+    *,
+    dry_run: bool,
+) -> None:
+    if not chosen and not settled:
         raise Refused("there is nothing in the trash")
     tokens: dict[Any, set[str]] = {}
     for site, op in chosen:
         tokens.setdefault(site, set()).add(op.token)
     records = [run(site, Act(dry_run=dry_run, done=told(dry_run)), wanted) for site, wanted in tokens.items()]
-    finish(records, [shapes.cycle(record) for record in records])
+    documents = [shapes.cycle(record) for record in (*settled, *records)]
+    left = [record for record in settled if any(op.phase is not Phase.SETTLED for op in record.actions)]
+    finish([*left, *records], documents)
     if any(op.result is Result.SKIPPED for record in records for op in record.actions):
         click.get_current_context().exit(1)
 

@@ -19,7 +19,7 @@ from ullage.model.backups import Operation, Selection
 from ullage.model.cycles import CycleRecord, QueuedAlert
 from ullage.model.readings import Pressure, Reading
 from ullage.model.settings import StoreSettings
-from ullage.model.words import CleanupLevel, Level, Result, Trigger
+from ullage.model.words import Action, CleanupLevel, Level, Result, Trigger
 from ullage.policy import respond
 from ullage.policy.alerting import alert_due, seen
 from ullage.policy.assess import Goal, archive_pressed, assess, reached, shown_percent, usage_of
@@ -38,6 +38,7 @@ _TOLD = {
     FAILURE: ("It is tried again in the next cycle; see also: ullage doctor", "A reclaim came to its end again."),
 }
 """What is added to such an alert, and what is said when it is over."""
+_DELETING = (Action.DELETE, Action.DELETE_ARCHIVE)
 _ROUGHLY = 0.95
 """Of the interval: two looks that are one interval apart are so only roughly."""
 
@@ -165,21 +166,41 @@ class Engine:
             yield opened
 
     def trashed(self, site: Site) -> list[Operation]:
-        """What waits in the trash of a store, oldest first; of one that is not there, what is known of it."""
+        """What waits in the trash of a store, oldest first; of one that is not there, what is known of it.
+
+        Without a result is what comes or goes at this moment, or was interrupted: ``settle`` ends that.
+        """
         known = self._catalog.trashed(site.settings.name)
         try:
             with site.open() as opened:
-                tokens = {op.token for op in (*known, *self._catalog.unsettled(site.settings.name))}
+                unsettled = self._catalog.unsettled(site.settings.name)
+                tokens = {op.token for op in (*known, *unsettled)}
+                known += [op for op in unsettled if op.token and op.action in _DELETING and opened.trash.stands(op)]
                 known += [op for op in opened.trash.labelled() if op.token not in tokens]
         except (UllageError, OSError):
             return known
         return sorted(known, key=lambda op: op.at)
 
+    def settle(self, site: Site, act: Act) -> CycleRecord | None:
+        """What an interrupted run left is settled, as before every reclaim; None where there is nothing."""
+        if not self._catalog.unsettled(site.settings.name):
+            return None
+        pressure = assess(site.read(), site.settings.watermarks)
+        settled: list[Operation] = []
+
+        def note(store: str, op: Operation) -> None:
+            settled.append(op)
+            act.done(store, op)
+
+        with self._alone(site, replace(act, done=note)):
+            return self._record(site, pressure, settled, ())
+
     def undo(self, site: Site, act: Act, tokens: Container[str]) -> CycleRecord:
         """What was deleted under these tokens is brought back out of the trash."""
 
         def bring_back(trash: Trash) -> Iterator[Operation]:
-            return (trash.bring_back(op) for op in trash.content if op.token in tokens)
+            newest_first = reversed(trash.content)  # of two of one name the newer one gets its place
+            return (trash.bring_back(op) for op in newest_first if op.token in tokens)
 
         return self._in_trash(site, act, tokens, bring_back)
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, UllageError
 from ullage.model.backups import Archive, Backup, Operation
 from ullage.model.readings import Reading, Space
+from ullage.model.units import printable
 from ullage.model.words import Action, Phase, Result, State
 from ullage.policy.respond import fruitless
 from ullage.ports import Catalog, Clock, Held, OpenStore, Stop
@@ -156,7 +157,7 @@ class Executor:
 
     def trash(self, held: Held, fresh: Backup, op: Operation) -> Operation:
         """The operation of deleting a held backup, which waits in the trash now; settled where that failed."""
-        made = self._begin(held, fresh, op)
+        made = self._begin(held, fresh, replace(op, at=self._latest(op.at)))
         before, began = self._settled(), self._clock.monotonic()
         try:
             self._opened.trash.label(made)
@@ -173,9 +174,18 @@ class Executor:
         handle = self._opened.reclaimer.archive_handle(archive.path)
         if handle is None:
             return self._gone_already(op)
-        size = archive.size_bytes
+        digest = self._catalog.archive_digest(op.store, archive.path) or ""
         made = self._catalog.begin(
-            replace(op, handle=handle, path=archive.path, token=new_token(), predicted_bytes=size, predicted_inodes=1)
+            replace(
+                op,
+                at=self._latest(op.at),
+                handle=handle,
+                path=archive.path,
+                token=new_token(),
+                digest=digest,
+                predicted_bytes=archive.size_bytes,
+                predicted_inodes=1,
+            )
         )
         try:
             self._opened.trash.label(made)
@@ -200,7 +210,12 @@ class Executor:
         return self._archive_gone(purging, before)
 
     def bring_back(self, op: Operation) -> Operation:
-        """What waits in the trash is in its place again; the settled operation. Raises Changed: the place is taken."""
+        """What waits in the trash is in its place again; the settled operation.
+
+        Raises Changed: the place is taken, or another has begun to remove it.
+        """
+        if not self._opened.trash.whole(op):
+            raise Changed(f"another has begun to remove {printable(op.backup_id)} for good; it is not whole any more")
         back = self._catalog.advance(op, Phase.STAGED, result=None)
         try:
             there = undo(self._opened, self._catalog, back)
@@ -210,6 +225,14 @@ class Executor:
         if not there:
             return self._settle(back, Result.FAILED, reason=f"{op.reason}; it is not in the trash any more")
         return self._settle(back, Result.UNDONE, reason=f"{op.reason}; brought back")
+
+    def _latest(self, at: float) -> float:
+        """The time from which the grace counts: a clock that is behind, and is set right, must not make it shorter."""
+        mark = self._catalog.clock_mark()
+        now = self._clock.mark()
+        if mark is None or mark.boot_id != now.boot_id:
+            return at
+        return max(at, mark.wall + now.boot_seconds - mark.boot_seconds)
 
     def _settled(self, *, archives: bool = False) -> Reading:
         """The store as it is, nothing of it yet to be written or handed back: btrfs hides what is not synced."""
@@ -263,6 +286,8 @@ def undo(opened: OpenStore, catalog: Catalog, op: Operation) -> bool:
         back = opened.trash.unstage_archive(op.path, op.token)
     else:
         back = reclaimer.unstage(op.backup_id, op.token)
+    if back and op.action is Action.DELETE_ARCHIVE:
+        _remember(opened, catalog, op)
     if op.action in (Action.DELETE, Action.DELETE_ARCHIVE):
         opened.trash.unlabel(op.token)
     if op.action is Action.ARCHIVE:
@@ -270,6 +295,15 @@ def undo(opened: OpenStore, catalog: Catalog, op: Operation) -> bool:
         if op.path and op.digest and reclaimer.discard_archive(op.path, op.digest):
             catalog.forget_archive(op.store, op.path)
     return back
+
+
+def _remember(opened: OpenStore, catalog: Catalog, op: Operation) -> None:
+    """What is known of an archive that is back, and not of another that stood in its place meanwhile."""
+    there = [archive for archive in opened.source.archives() if archive.path == op.path]
+    if not op.digest:
+        catalog.forget_archive(op.store, op.path)
+    for archive in there if op.digest else ():
+        catalog.remember_archive(op.store, op.path, op.backup_id, op.digest, archive.size_bytes, archive.created_at)
 
 
 def forget_archive(opened: OpenStore, catalog: Catalog, op: Operation) -> None:

@@ -31,7 +31,7 @@ def recover(opened: OpenStore, catalog: Catalog, stop: Stop | None = None) -> li
         except (CatalogError, Interrupted):
             raise
         except Changed as error:
-            settled.append(_settle(catalog, op, Result.FAILED, f"needs attention: {describe(error)}"))
+            settled.append(_kept(opened, catalog, op, error))
         except (UllageError, OSError) as error:
             why = f"{op.reason}; interrupted, and cannot be settled now: {describe(error)}"
             settled.append(replace(op, result=Result.FAILED, reason=why))
@@ -44,6 +44,18 @@ def recover(opened: OpenStore, catalog: Catalog, stop: Stop | None = None) -> li
             catalog.advance(catalog.begin(op), Phase.TRASHED, result=Result.DONE)
     opened.reclaimer.sweep(known, stop)
     return settled
+
+
+def _kept(opened: OpenStore, catalog: Catalog, op: Operation, error: Changed) -> Operation:
+    """What was deleted and cannot go back to its place, which is taken, waits in the trash as it was meant to."""
+    try:
+        waits = op.action in (Action.DELETE, Action.DELETE_ARCHIVE) and bool(op.token) and opened.trash.stands(op)
+        if waits and op.phase is not Phase.PURGING:
+            opened.trash.label(op)
+            return catalog.advance(op, Phase.TRASHED, result=Result.DONE)
+    except (UllageError, OSError) as later:
+        return replace(op, result=Result.FAILED, reason=f"{op.reason}; interrupted, and: {describe(later)}")
+    return _settle(catalog, op, Result.FAILED, f"needs attention: {describe(error)}")
 
 
 def _compare_trash(opened: OpenStore, catalog: Catalog) -> None:
@@ -71,7 +83,7 @@ def _delete(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | Non
         opened.reclaimer.purge(op.backup_id, op.token, op.handle, stop)
         return _settle(catalog, op, Result.DONE, "the removal was finished")
     back = undo(opened, catalog, op)
-    if op.phase is Phase.STAGED and (back or stands(opened, op)):
+    if op.phase is Phase.PURGING or (op.phase is Phase.STAGED and (back or stands(opened, op))):
         return _settle(catalog, op, Result.UNDONE, "the backup is back in its place")
     return _settle(catalog, op, Result.FAILED, "interrupted; the backup is back in its place" if back else _NOTHING)
 

@@ -78,15 +78,22 @@ class StoreTrash:
             os.close(archives)
 
     def stands(self, op: Operation) -> bool:
-        """Whether what was deleted still lies there."""
+        """Whether something lies there under its token, which names nothing else: what was deleted, or a copy of it."""
         root = self._roots.archive_fd if op.action is Action.DELETE_ARCHIVE else self._roots.backup_fd
         fd = open_private(root, _ROOM)
         try:
-            return _handle(fd, op.token) == op.handle
+            return _handle(fd, op.token) is not None
         except OSError as error:
             raise linux.failure(error, f"cannot look at {linux.where(fd, op.token)}") from error
         finally:
             os.close(fd)
+
+    def whole(self, op: Operation) -> bool:
+        """Whether nobody has begun to remove it: of a backup, ``.state`` goes first."""
+        if op.action is Action.DELETE_ARCHIVE or not self.stands(op):
+            return True  # an archive goes at once, and what is not there is said elsewhere
+        with _closing(open_private(self._roots.backup_fd, _ROOM)) as room:
+            return has_state(room, op.token)
 
     @contextmanager
     def claim(self, op: Operation, stop: Stop | None = None) -> Iterator[None]:
@@ -107,7 +114,10 @@ class StoreTrash:
     def _refuse(self, room: int, fd: int, op: Operation, stop: Stop | None) -> None:
         said = printable(op.backup_id)
         if tree.handle_of(fd) != op.handle:
-            raise Changed(f"{linux.where(room, op.token)} is not what was put there")
+            raise Changed(
+                f"{linux.where(room, op.token)} is not what was put there, by inode and birth time (was the store "
+                "copied?); ullage undo brings it back"
+            )
         try:
             locks.lock_directory(fd)
         except Busy as error:
@@ -177,7 +187,7 @@ class StoreTrash:
     def _lies_in(self, room: int, op: Operation) -> bool:
         """What cannot be looked at, a mount over it, is left where it is, and stops nothing else."""
         with suppress(OSError):
-            return _handle(room, op.token) == op.handle
+            return _handle(room, op.token) is not None
         return False
 
     def _told(self, fd: int, name: str) -> Operation | None:
@@ -194,6 +204,12 @@ class StoreTrash:
         wanted = _PLACES.get(op.action)
         fits = wanted is not None and wanted.fullmatch(op.path) and op.token == match[1]
         return replace(op, store=self._store) if fits else None
+
+
+def has_state(room: int, token: str) -> bool:
+    """Whether a directory in the trash has its ``.state`` yet, so that it is whole."""
+    with _closing(tree.open_directory(room, token)) as fd:
+        return files.stat_or_none(fd, ".state") is not None
 
 
 @contextmanager
