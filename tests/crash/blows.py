@@ -29,7 +29,7 @@ def strike(place: Place, point: Point, kind: str) -> bool:
 
 def _judge(place: Place, point: Point, ended: Ended) -> None:
     assert ended.code != TRACEBACK and "Traceback" not in place.said(), "it raised"
-    assert ended.code in (0, 1, 2) or (ended.code == -signal.SIGKILL and ended.struck and not point.code)
+    assert ended.code in (0, 1, 2) or (ended.code == -signal.SIGKILL and ended.struck is not None and not point.code)
     place.assert_nothing_lost()
     if ended.code == 0:
         place.assert_finished()

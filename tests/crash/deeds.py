@@ -93,6 +93,14 @@ DEEDS = {
         grace=_HOUR,
         state_elsewhere=True,
     ),
+    "empty-archive": Deed(
+        ("trash", "empty", CHOSEN, "--yes"),
+        lambda store: not any((store.archives / ".ullage/trash").iterdir()),
+        archived=True,
+        trashed=True,
+        grace=_HOUR,
+        archives_elsewhere=True,
+    ),
     "emergency": Deed(
         ("monitor",),
         _relieved,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -14,15 +13,18 @@ from tests.crash import ptrace
 from tests.crash.deeds import CHOSEN, CLEANABLE, CREATED, HOLDER, PENDING, PINNED, Deed, Outcome
 from tests.crash.ptrace import Ended, Point
 from tests.crash.syscalls import CHANGES
+from tests.crash.templates import Template
 from tests.crash.trees import Tree, assert_same, tree_in, tree_of
 from tests.e2e.command import Command
 from tests.engine.world import World
-from tests.loops import run
 from ullage.app import load_settings, open_app
+from ullage.catalog.catalog import Catalog
 from ullage.cli.main import main
 from ullage.engine.cycle import Act
 from ullage.model.backups import Operation
 from ullage.model.words import Action, Phase, Result, State, Trigger
+from ullage.system import linux
+from ullage.system.tree import handle_of
 
 _GOING = (Action.DELETE, Action.ARCHIVE)
 _SETTINGS = """
@@ -47,9 +49,8 @@ class Place(Outcome):
         self.output = elsewhere / "output"
         archives = (self._other if deed.archives_elsewhere else self._run) / "archives"
         super().__init__(self._run / "backups", archives)
-        world = World(
-            self._run, archives=archives, state=(self._other if deed.state_elsewhere else self._run) / "state"
-        )
+        self.state_dir = (self._other if deed.state_elsewhere else self._run) / "state"
+        world = World(self._run, archives=archives, state=self.state_dir)
         self._command = Command(elsewhere, _SETTINGS.format(grace=deed.grace), main=world)
         self.before = _furnish(world, deed)
         self._first()
@@ -63,14 +64,15 @@ class Place(Outcome):
         self._done("pin", PINNED)
         if self.deed.archived:
             self._done("archive", CHOSEN, "--yes")
+        if self.deed.trashed:
+            self._done("delete", CHOSEN, "--yes")
 
     def _done(self, *words: str) -> None:
         assert ptrace.untouched(self._work(*words), self.output) == 0, self.said()
 
     def _keep(self) -> int:
-        for top in (self._run, self._other):
-            top.mkdir(exist_ok=True)
-            run("cp", "-a", "--sparse=never", str(top), str(self._templates / top.parent.name))
+        tops = [top for top in (self._run, self._other) if top.exists()]
+        self._kept = [Template(top, self._templates / top.parent.name) for top in tops]
         space = os.statvfs(self._run)
         free = space.f_bavail * space.f_frsize
         return int(free - (1 - _FILLED) * space.f_blocks * space.f_frsize)
@@ -99,22 +101,33 @@ class Place(Outcome):
         """All is as it was before the first blow."""
         self.output.unlink(missing_ok=True)
         self._filler.unlink(missing_ok=True)
-        for top in (self._run, self._other):
-            shutil.rmtree(top)
-            run("cp", "-a", "--sparse=never", str(self._templates / top.parent.name), str(top))
-        if self.deed.trashed:  # a copy of it would be another directory
-            self._done("delete", CHOSEN, "--yes")
-            self.output.unlink()
+        for template in self._kept:
+            template.put_back()
+        if self.deed.trashed:
+            self._name_anew()
         if self.deed.pressed:
             self._fill()
 
+    def _name_anew(self) -> None:
+        """What lies in the trash is a copy, and so another directory or file than was put there: it is told as that."""
+        with Catalog.open(str(self.state_dir)) as catalog:
+            (op,) = catalog.trashed("main")
+            root = self.archives if op.action is Action.DELETE_ARCHIVE else self.backups
+            fd = os.open(root / ".ullage/trash" / op.token, os.O_RDONLY)
+            handle = handle_of(fd)
+            os.close(fd)
+            catalog.advance(op, Phase.TRASHED, handle=handle)
+        label = self.backups / ".ullage/trash" / f"{op.token}.json"
+        label.write_text(label.read_text().replace(op.handle, handle))
+
     def _fill(self) -> None:
         """Take what room there is, but for the last of it."""
-        run("sync", "-f", str(self._run))
-        with self._filler.open("xb") as filler, suppress(OSError):  # not all that btrfs says is there can be had
-            for at in range(0, self._fill_to, _STEP):
-                os.posix_fallocate(filler.fileno(), at, min(_STEP, self._fill_to - at))
-        run("sync", "-f", str(self._run))
+        with self._filler.open("xb") as filler:
+            linux.syncfs(filler.fileno())
+            with suppress(OSError):  # not all that btrfs says is there can be had
+                for at in range(0, self._fill_to, _STEP):
+                    os.posix_fallocate(filler.fileno(), at, min(_STEP, self._fill_to - at))
+            linux.syncfs(filler.fileno())
 
     def do(self, point: Point) -> Ended:
         """How the command of the deed ended, struck at that point."""
@@ -141,12 +154,16 @@ class Place(Outcome):
 
     def recover(self) -> None:
         """The next start; afterwards nothing may be under way."""
+        assert ptrace.untouched(self._recovery, self.output) == 0, "the next start failed"
+
+    def _recovery(self) -> int:
         with (
             open_app(load_settings(str(self._command.config))) as app,
             app.engine.working(app.sites["main"], Act(), Trigger.USER),
         ):
             left = app.catalog.unsettled("main")
             assert left == [], f"not settled: {left}"
+        return 0
 
     def _history(self) -> list[Operation]:
         with open_app(load_settings(str(self._command.config))) as app:
@@ -250,14 +267,15 @@ def _furnish(world: World, deed: Deed) -> dict[str, Tree]:
     mib = max(0.2, 0.003 * space.f_blocks * space.f_frsize / (1 << 20)) if deed.pressed else 0.05
     for backup_id, state in _states(deed).items():
         holds = backup_id.endswith(("0202", "0909"))
-        top = world.backup(
-            backup_id, state, age=1 if holds else 40, mib=0.01 if holds else mib, compressible=deed.pressed
-        )
+        top = world.backup(backup_id, state, age=1 if holds else 40, mib=0.01 if holds else mib)
+        if deed.pressed:  # an archive of it is small, but not so small that its going cannot be measured
+            size = (top / "data" / "content").stat().st_size
+            (top / "data" / "content").write_bytes(os.urandom(size // 5) + bytes(size - size // 5))
         inner = top / "data" / "in\nner"
         inner.mkdir()
         (inner / "link").symlink_to("../content")
         os.link(top / "data" / "content", inner / "again")
         made = int((top / ".state").stat().st_mtime)
-        for path in (inner / "link", inner, top / "data", top):
+        for path in (inner / "link", inner / "again", inner, top / "data", top):
             os.utime(path, (made, made), follow_symlinks=False)
     return {backup_id: tree_of(world.backups / backup_id) for backup_id in _states(deed)}

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 from tests.crash.syscalls import CLOSE, Calls
 
@@ -91,23 +92,27 @@ def run(work: Callable[[], int], point: Point, output: Path | None = None) -> En
     try:
         child = _fork()
         if child == 0:
-            _be_traced(work, point.calls, output)
+            _do(work, output, lambda: _be_traced(point.calls))
         return _Tracing(child, point).follow()
     finally:
         os.sched_setaffinity(0, processors)
 
 
-def _be_traced(work: Callable[[], int], calls: Calls | None, output: Path | None) -> None:
+def untouched(work: Callable[[], int], output: Path) -> int:
+    """The exit code of the same work, neither traced nor counted."""
+    child = _fork()
+    if child == 0:
+        _do(work, output)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _do(work: Callable[[], int], output: Path | None, first: Callable[[], None] = lambda: None) -> NoReturn:
     code = TRACEBACK
     try:
         if output is not None:
             _print_to(output)
         _see_own_processes()
-        os.setpgid(0, 0)
-        _ptrace(_TRACEME, 0)
-        os.kill(os.getpid(), signal.SIGSTOP)
-        if calls is not None:
-            _stop_only_at(calls.numbers)
+        first()
         code = work()
     except BaseException:
         traceback.print_exc()
@@ -116,20 +121,12 @@ def _be_traced(work: Callable[[], int], calls: Calls | None, output: Path | None
         os._exit(code)
 
 
-def untouched(work: Callable[[], int], output: Path) -> int:
-    """The exit code of the same work, neither traced nor counted."""
-    child = os.fork()
-    if child == 0:
-        code = TRACEBACK
-        try:
-            _print_to(output)
-            code = work()
-        except BaseException:
-            traceback.print_exc()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def _be_traced(calls: Calls | None) -> None:
+    os.setpgid(0, 0)
+    _ptrace(_TRACEME, 0)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    if calls is not None:
+        _stop_only_at(calls.numbers)
 
 
 def _print_to(output: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -20,8 +21,11 @@ from tests.crash.syscalls import CHANGES, LISTS, MAY_MEET, closes_after_the_move
 
 pytestmark = pytest.mark.root
 LEAST = 2000
-STEP = 5
-"""Calls from one blow to the next; each place begins at another, for the calls of many deeds are the same."""
+STEP, BLOWS = 5, 60
+"""At least so many calls from one blow to the next, and about so many blows by one error on one place.
+
+Each place begins at another call, for the calls of many deeds are the same.
+"""
 _CODES = sorted(MAY_MEET)
 _THROUGH: list[Place] = []
 
@@ -53,18 +57,21 @@ def test_what_is_restored_when_a_close_says_an_error_is_recorded_as_restored(pla
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("code", _CODES, ids=errno.errorcode.get)
 def test_an_act_in_which_any_call_fails_is_undone_or_finished(place: Place, code: int) -> None:
-    number = 1 + place.order % STEP
-    while strike(place, Point(number, MAY_MEET[code], code), "every error"):
-        number += STEP
-    _THROUGH.append(place)
+    _strike_all(place, Point(0, MAY_MEET[code], code))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_a_call_that_is_carried_out_and_says_an_error_leads_to_nothing_wrong(place: Place) -> None:
-    number = 1 + place.order % STEP
-    while strike(place, Point(number, CHANGES, errno.EIO, late=True), "every error"):
-        number += STEP
+    _strike_all(place, Point(0, CHANGES, errno.EIO, late=True))
+
+
+def _strike_all(place: Place, kind: Point) -> None:
+    place.fresh()
+    step = max(STEP, place.do(kind).count // BLOWS)
+    number = 1 + 7 * place.order % step
+    while strike(place, replace(kind, number=number), "every error"):
+        number += step
     _THROUGH.append(place)
 
 

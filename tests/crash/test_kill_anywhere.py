@@ -47,7 +47,7 @@ def test_killed_at_every_call_that_changes_something_nothing_is_lost(place: Plac
 def test_killed_at_calls_that_change_nothing_all_is_the_same(place: Place) -> None:
     number = 1
     while strike(place, Point(number), "every kill"):
-        number += 97
+        number += 193
     _THROUGH.append(place)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 from unittest.mock import patch
 
-from tests.engine.acts import CHOSEN, Case, do
+from tests.engine.acts import CHOSEN, HOLDER, Case, do
 from tests.engine.world import World, fingerprint
 from ullage.engine.cycle import Act
 from ullage.model.backups import Operation, Pin
@@ -145,6 +145,65 @@ class Emergency:
             return found
 
 
+class TrashAndUndo:
+    """Deleted into the trash, and brought back out of it; or ``emptied``, gone for good."""
+
+    def __init__(self, root: Path, *, emptied: bool) -> None:
+        self._world = World(root)
+        self._world.set(reclaim={"grace": 3600.0})
+        self._emptied = emptied
+        for backup_id, age in ((CHOSEN, 40.0), (HOLDER, 1.0)):
+            self._world.backup(backup_id, State.CONFIRMED, age=age, mib=0.05)
+        with self._world.app():
+            pass
+        self._whole = {backup_id: fingerprint(self._world.backups / backup_id) for backup_id in self._world.live()}
+
+    def act(self, mark: Mark) -> None:
+        assert do(self._world, Action.DELETE).result is Result.DONE
+        mark("deleted")
+        if not self._emptied:
+            self._undo()
+            mark("back")
+            return
+        with self._world.app() as app:
+            site = app.sites["main"]
+            tokens = {op.token for op in app.engine.trashed(site)}
+            (op,) = app.engine.empty_trash(site, Act(), tokens).actions
+            assert op.result is Result.DONE, op
+        mark("emptied")
+
+    def _undo(self) -> None:
+        with self._world.app() as app:
+            site = app.sites["main"]
+            tokens = {op.token for op in app.engine.trashed(site)}
+            (op,) = app.engine.undo(site, Act(), tokens).actions
+            assert op.result is Result.UNDONE, op
+
+    def check(self, marks: Sequence[str]) -> None:
+        world = self._world
+        with world.app() as app, app.engine.working(app.sites["main"], Act(), Trigger.USER):
+            assert app.catalog.unsettled("main") == []
+            trashed = app.catalog.trashed("main")
+        assert fingerprint(world.backups / HOLDER) == self._whole[HOLDER]
+        room = world.backups / ".ullage/trash"
+        assert {path.name for path in room.iterdir() if path.suffix != ".json"} == {op.token for op in trashed}
+        stands = CHOSEN in world.live()
+        assert len(trashed) + stands <= 1
+        if trashed:
+            assert list(marks) in ([], ["deleted"])
+        elif stands:
+            assert not (self._emptied and marks), "it was told to be deleted, and nobody brought it back"
+        else:
+            assert self._emptied and "deleted" in marks, "nobody emptied the trash"
+            (op,) = (op for op in world.history() if op.backup_id == CHOSEN)
+            assert op.result is Result.DONE
+            return
+        if trashed:
+            self._undo()  # it is all there still
+        assert fingerprint(world.backups / CHOSEN) == self._whole[CHOSEN]
+        assert world.leftovers() == []
+
+
 class Unsynced(One):
     """An archive in ullage's order, with nothing but the catalog synced."""
 
@@ -208,4 +267,6 @@ ROWS: dict[str, Callable[[Path], Row]] = {
     "delete_archive": _one(Action.DELETE_ARCHIVE),
     "pin": Pinning,
     "emergency": Emergency,
+    "trash and undo": lambda root: TrashAndUndo(root, emptied=False),
+    "empty the trash": lambda root: TrashAndUndo(root, emptied=True),
 }
