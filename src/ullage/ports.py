@@ -166,17 +166,21 @@ class Reclaimer(Protocol):
         """Unlink an archive, durably. Raises Changed where it is another file by now."""
         ...
 
+
+class Restorer(Protocol):
+    """How archives of one opened store come back; the engine journals between the steps."""
+
     def extract(
         self, archive: Archive, token: str, destination: str | None, digest: str | None, stop: Stop | None = None
     ) -> str:
         """The handle of the restored tree, whole and durable, beside the place where it will stand."""
         ...
 
-    def publish_restore(self, backup_id: str, token: str, destination: str | None) -> None:
+    def publish(self, backup_id: str, token: str, destination: str | None) -> None:
         """The restored tree in its place, durably, never over anything that is there (Changed)."""
         ...
 
-    def discard_restore(self, token: str, destination: str | None = None) -> None:
+    def discard(self, token: str, destination: str | None = None) -> None:
         """Remove what an unfinished restore wrote."""
         ...
 
@@ -230,6 +234,9 @@ class OpenStore(Protocol):
 
     @property
     def reclaimer(self) -> Reclaimer: ...
+
+    @property
+    def restorer(self) -> Restorer: ...
 
     @property
     def trash(self) -> Trash: ...

@@ -16,7 +16,7 @@ HANDLES = (
     Guard(
         "what lies in the trash is what was held",
         RECLAIMER,
-        "        if _handle(trash, token) != held.handle:\n",
+        "        if tree.handle_at(trash, token) != held.handle:\n",
         "        if False:\n",
         (MOMENT + "test_another_backup_in_its_place_in_the_last_moment_comes_back",),
     ),
@@ -38,14 +38,14 @@ HANDLES = (
         "what came into the trash in the place of another is brought back too",
         RECLAIMER,
         "            if not token or not _exists(trash, token):\n",
-        "            if not token or _handle(trash, token) != tree.handle_of(self._roots.archive_fd):\n",
+        "            if not token or tree.handle_at(trash, token) != tree.handle_of(self._roots.archive_fd):\n",
         (MOMENT + "test_another_backup_in_its_place_in_the_last_moment_comes_back",),
     ),
     Guard(
         "what is removed in its place is what was to go",
         RECLAIMER,
-        "            if _handle(self._roots.backup_fd, backup_id) == handle:\n",
-        "            if (handle := _handle(self._roots.backup_fd, backup_id)) is not None:\n",
+        "            if tree.handle_at(self._roots.backup_fd, backup_id) == handle:\n",
+        "            if (handle := tree.handle_at(self._roots.backup_fd, backup_id)) is not None:\n",
         ("engine/test_recover.py::test_another_directory_of_that_name_is_not_the_one_that_was_to_go",),
     ),
     Guard(

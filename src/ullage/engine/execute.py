@@ -109,21 +109,21 @@ class Executor:
 
     def restore(self, archive: Archive, destination: str | None, digest: str | None, op: Operation) -> Operation:
         """The settled operation of bringing an archive back, to its place or to ``destination``."""
-        reclaimer = self._opened.reclaimer
+        restorer = self._opened.restorer
         op = self._catalog.begin(replace(op, token=new_token(), path=destination or ""))
         try:
-            handle = reclaimer.extract(archive, op.token, destination, digest, self._stop)
+            handle = restorer.extract(archive, op.token, destination, digest, self._stop)
             op = self._catalog.advance(op, Phase.STAGED, handle=handle)
-            reclaimer.publish_restore(archive.backup_id, op.token, destination)
+            restorer.publish(archive.backup_id, op.token, destination)
         except BaseException as error:
             if op.phase is Phase.STAGED and not destination and stands(self._opened, op):
                 raise  # it is in its place, perhaps not durably: recover settles it
-            reclaimer.discard_restore(op.token, destination)
+            restorer.discard(op.token, destination)
             failed = self._failed(op, error)
             if isinstance(error, UllageError | OSError) and not isinstance(error, Interrupted):
                 return failed
             raise
-        reclaimer.discard_restore(op.token, destination)  # where that fails, recover does it
+        restorer.discard(op.token, destination)  # where that fails, recover does it
         return self._settle(op, Result.DONE)
 
     def _begin(self, held: Held, fresh: Backup, op: Operation) -> Operation:
