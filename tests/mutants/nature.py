@@ -6,7 +6,7 @@ from tests.mutants.guards import Guard
 
 RECLAIMER = "sources/reclaimer.py"
 PROTECT = "policy/protect.py"
-STATES = "sources/states.py"
+STATES, HELD = "sources/states.py", "sources/held.py"
 TREE = "system/tree.py"
 GUARDS = "engine/test_guards.py::"
 MOMENT = "engine/test_last_moment.py::"
@@ -74,7 +74,7 @@ HANDLES = (
 WRITERS = (
     Guard(
         "a backup with a file open for writing stays",
-        STATES,
+        HELD,
         "write_open=writing.inodes, attributes=True",
         "attributes=True",
         (MOMENT + "test_a_file_opened_for_writing_after_the_selection_holds",),
@@ -102,7 +102,7 @@ WRITERS = (
     ),
     Guard(
         "a backup whose .lock is locked stays",
-        STATES,
+        HELD,
         "            fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "            pass\n",
         (MOMENT + "test_a_lock_on_its_lock_file_taken_after_the_selection_holds",),
@@ -182,7 +182,7 @@ MOUNTS = (
     ),
     Guard(
         "an obstacle is refused before anything is changed",
-        STATES,
+        HELD,
         "        if survey.obstacles:\n",
         "        if False:\n",
         (MOMENT + "test_an_immutable_entry_refuses_before_anything_is_changed",),
