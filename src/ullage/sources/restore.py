@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from ullage.errors import ArchiveError, Changed, Refused, Unavailable
@@ -24,18 +23,49 @@ class TreeRestorer:
     def __init__(self, roots: Roots) -> None:
         self._roots = roots
 
-    def extract(
-        self, archive: Archive, token: str, destination: str | None, digest: str | None, stop: Stop | None = None
-    ) -> str:
+    def place(self, backup_id: str, token: str, destination: str | None) -> RestorePlace:
+        """Where a tree comes back: below ``backup_root``, or as the path ``destination``, whose parent is opened now.
+
+        Raises Unavailable where that cannot be opened.
+        """
+        if destination is None:
+            parts = open_private(self._roots.backup_fd, "parts")
+            return RestorePlace(self._roots, (self._roots.backup_fd, backup_id), (parts, token))
+        path = Path(destination)
+        fd = tree.open_root(str(path.parent))
+        return RestorePlace(self._roots, (fd, path.name), (fd, ".ullage-restore-" + token))
+
+    def discard(self, token: str, stop: Stop | None = None) -> None:
+        """Remove what an unfinished restore has written beside its place below ``backup_root``."""
+        with Descriptor(open_private(self._roots.backup_fd, "parts")) as parts:
+            _discard(parts, token, stop)
+
+
+class RestorePlace:
+    """The place of one restore, and the staging beside it; each (directory, name), held open until the ``with`` ends.
+
+    Opened once: whatever comes to stand at its path meanwhile, all of the restore happens in the one directory.
+    """
+
+    def __init__(self, roots: Roots, target: tuple[int, str], staging: tuple[int, str]) -> None:
+        self._roots = roots
+        self._target = target
+        self._staging = staging
+
+    def __enter__(self) -> RestorePlace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._staging[0])
+
+    def extract(self, archive: Archive, digest: str | None, stop: Stop | None = None) -> str:
         """The handle of the tree, extracted beside its place: whole, CONFIRMED, durable."""
-        with (
-            archived.opened(self._roots.archive_fd, archive.path) as archive_fd,
-            self._target(archive.backup_id, destination) as (fd, name),
-        ):
+        fd, name = self._target
+        with archived.opened(self._roots.archive_fd, archive.path) as archive_fd:
             if files.stat_or_none(fd, name) is not None:
                 raise Refused(f"{printable(name)} is there already; nothing was overwritten")
             contents = archived.read_whole(archive_fd, archive.path, digest)
-            with self._staging(token, destination) as staging:
+            with Descriptor(tree.open_directory(*self._staging, create=True)) as staging:
                 top = _only_top(contents.top, archive.path)
                 inner = staging if top is not None else tree.open_directory(staging, name, create=True)
                 try:
@@ -45,57 +75,32 @@ class TreeRestorer:
                         os.close(inner)
                 if top is not None and top != name:
                     tree.rename_exclusive(staging, top, staging, name)
-                tree_fd = tree.open_directory(staging, name)
-                try:
+                with Descriptor(tree.open_directory(staging, name)) as tree_fd:
                     _confirm(tree_fd)
                     linux.syncfs(tree_fd)
                     return tree.handle_of(tree_fd)
-                finally:
-                    os.close(tree_fd)
 
-    def publish(self, backup_id: str, token: str, destination: str | None) -> None:
+    def publish(self) -> None:
         """The restored tree in its place; Changed where something stands there by now."""
-        with self._target(backup_id, destination) as (fd, name), self._staging(token, destination, create=False) as tmp:
-            tree.rename_exclusive(tmp, name, fd, name)
+        fd, name = self._target
+        with Descriptor(tree.open_directory(*self._staging)) as staging:
+            tree.rename_exclusive(staging, name, fd, name)
             try:
                 os.fsync(fd)
             except OSError:
-                tree.rename_exclusive(fd, name, tmp, name)
+                tree.rename_exclusive(fd, name, staging, name)
                 raise
 
-    def discard(self, token: str, destination: str | None = None, stop: Stop | None = None) -> None:
-        """Remove what a restore has written beside its place."""
-        with suppress(Changed, Unavailable), self._staging_parent(destination) as (parent, prefix):
-            handle = tree.handle_at(parent, prefix + token)
-            if handle:
-                tree.remove_tree(parent, prefix + token, handle=handle, first=(), should_stop=stop)
+    def discard(self) -> None:
+        """Remove what the restore has written beside its place."""
+        _discard(*self._staging)
 
-    @contextmanager
-    def _target(self, backup_id: str, destination: str | None) -> Iterator[tuple[int, str]]:
-        """(directory, name) of the place where a restored tree will stand."""
-        if destination is None:
-            yield self._roots.backup_fd, backup_id
-            return
-        path = Path(destination)
-        with Descriptor(tree.open_root(str(path.parent))) as fd:
-            yield fd, path.name
 
-    @contextmanager
-    def _staging_parent(self, destination: str | None) -> Iterator[tuple[int, str]]:
-        if destination is None:
-            with Descriptor(open_private(self._roots.backup_fd, "parts")) as fd:
-                yield fd, ""
-        else:
-            with Descriptor(tree.open_root(str(Path(destination).parent))) as fd:
-                yield fd, ".ullage-restore-"
-
-    @contextmanager
-    def _staging(self, token: str, destination: str | None, *, create: bool = True) -> Iterator[int]:
-        with (
-            self._staging_parent(destination) as (parent, prefix),
-            Descriptor(tree.open_directory(parent, prefix + token, create=create)) as fd,
-        ):
-            yield fd
+def _discard(parent: int, name: str, stop: Stop | None = None) -> None:
+    with suppress(Changed, Unavailable):
+        handle = tree.handle_at(parent, name)
+        if handle:
+            tree.remove_tree(parent, name, handle=handle, first=(), should_stop=stop)
 
 
 def _confirm(fd: int) -> None:
