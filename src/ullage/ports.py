@@ -74,7 +74,10 @@ class Held(Protocol):
         ...
 
     def write_state(self, state: State, at: int) -> None:
-        """Make ``.state`` say so, durably, then the time that goes with it. Raises NoRoom."""
+        """Make ``.state`` say so, durably, then the time that goes with it; what was CONFIRMED says that first.
+
+        Raises NoRoom.
+        """
         ...
 
     def tidy(self) -> None:

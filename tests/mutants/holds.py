@@ -68,6 +68,20 @@ PINS = (
         (MOMENT + "test_a_pin_in_the_last_moment_holds_where_there_is_no_room_for_the_trash",),
     ),
     Guard(
+        "what is confirmed stays good when it becomes something else",
+        "sources/held.py",
+        "        self._keep_good(at, before)\n",
+        "",
+        ("engine/test_good.py",),
+    ),
+    Guard(
+        "what never was confirmed is not made good",
+        "sources/held.py",
+        "        if now.state is not State.CONFIRMED or ",
+        "        if ",
+        ("engine/test_good.py::test_what_never_was_confirmed_is_not_good_by_being_cleanable",),
+    ),
+    Guard(
         "whoever pins looks for the backup afterwards",
         STATES,
         "        if stood and self.glance(pin.backup_id) is None:\n",

@@ -49,6 +49,7 @@ class StateHeld:
         In place on a full disk, and where a new file could not be given the owner of the old one.
         """
         before = files.stat_or_none(self.fd, ".state")
+        self._keep_good(at, before)
         data = f"{state}\n".encode()
         try:
             files.write_durable(self.fd, ".state", data, like=before)
@@ -58,6 +59,22 @@ class StateHeld:
         if name is not None:
             with suppress(NoRoom, Refused):  # a missing time falls back to the one before it (SPEC.md 2)
                 files.write_durable(self.fd, name, f"{at}\n".encode(), like=before)
+
+    def _keep_good(self, at: int, like: os.stat_result | None) -> None:
+        """What is CONFIRMED has a ``.confirmed_at``, before it is that no more: a floor counts what ever was.
+
+        Its time is that before it (SPEC.md 2). Without it nothing is moved along: the floor would let it go.
+        """
+        now = read_facts(self.fd, self.backup_id, None)
+        name = TIMES[State.CONFIRMED]
+        if now.state is not State.CONFIRMED or files.stat_or_none(self.fd, name) is not None:
+            return
+        times = (now.pending_since, now.created_at, at)
+        data = f"{next(time for time in times if time is not None)}\n".encode()
+        try:
+            files.write_durable(self.fd, name, data, like=like)
+        except Refused:  # it cannot be given the owner of .state
+            files.write_durable(self.fd, name, data, mode=0o644)
 
     def tidy(self) -> None:
         """Remove temporary files of ours, left by a process that was killed."""
