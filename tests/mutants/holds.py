@@ -139,14 +139,14 @@ FLOORS = (
     Guard(
         "a backup of unknown state holds no place in the floor",
         PROTECT,
-        "        if _state_known(backup) and _age_known(backup, now):\n",
-        "        if _age_known(backup, now):\n",
+        "        if _state_known(backup) and age_known(backup, now):\n",
+        "        if age_known(backup, now):\n",
         (HOLDS,),
     ),
     Guard(
         "a backup of unknown age holds no place in the floor",
         PROTECT,
-        "        if _state_known(backup) and _age_known(backup, now):\n",
+        "        if _state_known(backup) and age_known(backup, now):\n",
         "        if _state_known(backup):\n",
         (HOLDS,),
     ),
@@ -181,7 +181,7 @@ FLOORS = (
     Guard(
         "a backup of unknown age, or dated ahead, stays",
         PROTECT,
-        "    if not _age_known(backup, now):\n",
+        "    if not age_known(backup, now):\n",
         "    if False:\n",
         (HOLDS,),
     ),
