@@ -74,7 +74,10 @@ class Held(Protocol):
         ...
 
     def write_state(self, state: State, at: int) -> None:
-        """Make ``.state`` say so, durably, then the time that goes with it. Raises NoRoom."""
+        """Make ``.state`` say so, durably, then the time that goes with it; what was CONFIRMED says that first.
+
+        Raises NoRoom.
+        """
         ...
 
     def tidy(self) -> None:
@@ -166,18 +169,36 @@ class Reclaimer(Protocol):
         """Unlink an archive, durably. Raises Changed where it is another file by now."""
         ...
 
-    def extract(
-        self, archive: Archive, token: str, destination: str | None, digest: str | None, stop: Stop | None = None
-    ) -> str:
+
+class RestorePlace(Protocol):
+    """Where one archive comes back: held open until the ``with`` ends, whatever comes to stand at its path."""
+
+    def __enter__(self) -> RestorePlace: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def extract(self, archive: Archive, digest: str | None, stop: Stop | None = None) -> str:
         """The handle of the restored tree, whole and durable, beside the place where it will stand."""
         ...
 
-    def publish_restore(self, backup_id: str, token: str, destination: str | None) -> None:
+    def publish(self) -> None:
         """The restored tree in its place, durably, never over anything that is there (Changed)."""
         ...
 
-    def discard_restore(self, token: str, destination: str | None = None) -> None:
-        """Remove what an unfinished restore wrote."""
+    def discard(self) -> None:
+        """Remove what the restore wrote beside its place."""
+        ...
+
+
+class Restorer(Protocol):
+    """How archives of one opened store come back; the engine journals between the steps."""
+
+    def place(self, backup_id: str, token: str, destination: str | None) -> RestorePlace:
+        """Where it will stand: as that backup, or at a path. Raises Unavailable where that cannot be opened."""
+        ...
+
+    def discard(self, token: str) -> None:
+        """Remove what an unfinished restore of a backup to its own place wrote."""
         ...
 
 
@@ -234,6 +255,9 @@ class OpenStore(Protocol):
 
     @property
     def reclaimer(self) -> Reclaimer: ...
+
+    @property
+    def restorer(self) -> Restorer: ...
 
     @property
     def trash(self) -> Trash: ...

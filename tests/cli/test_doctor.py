@@ -93,3 +93,28 @@ def test_a_pin_whose_backup_is_gone_is_told_and_can_be_taken_off(store: Workplac
 def test_what_is_not_there_cannot_be_pinned(store: Workplace) -> None:
     ran = store.call("pin", "nobody")
     assert (ran.code, "there is no backup" in ran.err) == (1, True)
+
+
+def test_a_series_that_was_not_confirmed_of_late_is_told(store: Workplace) -> None:
+    words = 'the series "www": the last 3 backups were never confirmed; there is no good one'
+    for day in (1, 2):
+        store.backup(f"www-2026010{day}", "CREATED", age=(9 - day) * 86400)
+    assert words not in store.done("doctor").out
+    store.backup("www-20260103", "PENDING", age=2 * 86400)
+    assert words in store.done("doctor").out
+
+
+def test_a_full_disk_of_which_nothing_more_may_go_is_a_fault_that_says_what_would_have_to_give(
+    place: Workplace,
+) -> None:
+    for day in (1, 2):
+        place.backup(f"db-2026010{day}", "CONFIRMED", age=40 * 86400, size=50_000)
+    place.register()
+    place.press(90, marks="")
+    assert "nothing more may go" not in place.call("doctor").out
+    place.done("pin", "db-20260101")
+    ran = place.call("doctor", "--json")
+    (told,) = [text for text in _found(ran, "fault") if "nothing more may go" in text]
+    assert ran.code == 1
+    assert "1 held by reclaim.keep_last, 1 pinned" in told
+    assert "unpin what may go" in told

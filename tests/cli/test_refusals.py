@@ -51,6 +51,27 @@ def test_faults_of_the_settings_are_told_all_at_once(store: Workplace, line: str
         assert said.replace("'", "") in ran.err.replace("'", "").replace('"', ""), said
 
 
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [("stauts", "status"), ("config chek", "check"), ("trash emtpy", "empty"), ("--json docter", "doctor")],
+)
+def test_a_command_that_is_nearly_right_is_asked_about(store: Workplace, line: str, meant: str) -> None:
+    """Exit 2, and the command that was probably meant."""
+    ran = store.call(*line.split())
+    assert (ran.code, ran.out) == (2, "")
+    _, asked, guesses = ran.err.partition("Did you mean ")
+    assert asked
+    assert f"'{meant}'" in guesses
+
+
+@pytest.mark.parametrize("line", ["qqqq", "config qqqq", "--qqqq", "\x1b[2J"])
+def test_nothing_is_guessed_for_what_is_like_no_command(store: Workplace, line: str) -> None:
+    """Nor is a terminal escape printed."""
+    ran = store.call(*line.split())
+    assert ran.code == 2
+    assert ("Did you mean" in ran.err, "\x1b" in ran.err) == (False, False)
+
+
 def test_no_settings_at_all_are_a_fault_that_says_what_to_do(place: Workplace) -> None:
     """Exit 2, and ``init`` is named."""
     ran = place.call("status")

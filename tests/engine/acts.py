@@ -118,7 +118,8 @@ class Case:
             digest = app.catalog.archive_digest("main", archive.path)
             assert digest
             target = self.world.state.parent / "out"
-            opened.reclaimer.extract(archive, "0" * 16, str(target), digest)
+            with opened.restorer.place(CHOSEN, "0" * 16, str(target)) as place:
+                place.extract(archive, digest)
             staged = target.parent / (".ullage-restore-" + "0" * 16) / "out"
             assert (staged / "data" / "content").stat().st_size == int(0.05 * (1 << 20))
             shutil.rmtree(staged.parent)

@@ -20,7 +20,8 @@ from tests.engine.world import World, done, fingerprint
 from ullage.engine.cycle import Act
 from ullage.model.backups import Pin
 from ullage.model.words import Level, Result, State
-from ullage.sources.states import StateHeld, StateSource
+from ullage.sources.held import StateHeld
+from ullage.sources.states import StateSource
 from ullage.system import archives
 
 

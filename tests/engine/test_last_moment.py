@@ -23,8 +23,9 @@ from ullage.engine.cycle import Act
 from ullage.errors import NoRoom, Refused, Unavailable
 from ullage.model.backups import Operation
 from ullage.model.words import Action, Level, Phase, Result, State, Trigger
+from ullage.sources.held import StateHeld
 from ullage.sources.reclaimer import TreeReclaimer
-from ullage.sources.states import StateHeld, StateSource
+from ullage.sources.states import StateSource
 from ullage.system import archives, files, tree
 
 Patch = pytest.MonkeyPatch

@@ -159,8 +159,29 @@ def test_a_restore_to_another_place_is_told_of_and_not_removed(world: World) -> 
 def test_the_daemons_cycle_settles_too_and_says_so(world: World) -> None:
     _left(world, Phase.PURGING, token="")
     record = world.cycle()
-    assert any("interrupted run" in note for note in record.notes)
+    note = f"what an interrupted run had left was settled: delete of {ONE} done; see ullage history"
+    assert record.notes == (note,)
     assert ONE not in world.live()
+
+
+def test_the_cycle_does_not_say_that_what_cannot_be_settled_was(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _left(world, Phase.PURGING)
+    (world.backups / ONE).rename(world.backups / ".ullage/trash/0123456789abcdef")
+    with monkeypatch.context() as patched:
+        patched.setattr(TreeReclaimer, "purge", _raising(Unavailable("input/output error")))
+        (note,) = world.cycle().notes
+    assert note.startswith(f"delete of {ONE}, which an interrupted run had left, is tried again in the next cycle: ")
+    assert note.endswith("cannot be settled now: input/output error")
+    (note,) = world.cycle().notes
+    assert "was settled" in note
+
+
+def test_many_that_were_settled_are_counted(world: World) -> None:
+    for _ in range(5):
+        _left(world, Phase.INTENT, token="")
+    (note,) = world.cycle().notes
+    assert note.count(f"delete of {ONE} failed") == 3
+    assert ", 2 more; see ullage history" in note
 
 
 def test_an_archive_of_a_name_too_long_for_a_file_is_known_by_its_whole_name(world: World) -> None:

@@ -17,7 +17,7 @@ from ullage.config.template import settings_text
 from ullage.errors import SettingsError, Unavailable
 from ullage.model.words import LIVE_STATES
 from ullage.sources import pins
-from ullage.sources.states import TIMES, _facts
+from ullage.sources.facts import TIMES, read_facts
 from ullage.system import identity, runfile
 
 SETTINGS = (
@@ -90,7 +90,7 @@ def _backup(data: bytes, ground: Path, *names: str) -> None:
         (top / name).write_bytes(data if name in names else b"CLEANABLE" if name == ".state" else b"1795461218")
     fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        found = _facts(fd, "db", None)
+        found = read_facts(fd, "db", None)
         assert found.state is None or found.state in LIVE_STATES
         assert (found.fault is None) or found.fault.isprintable()
         assert found.state is not None or found.fault

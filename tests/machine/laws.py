@@ -167,7 +167,8 @@ def extracted(place: Place, path: str) -> str:
     out = place.world.state.parent / "copy-of-archive"
     with place.app() as app, app.sites["main"].open() as opened:
         (archive,) = (one for one in opened.source.archives() if one.path == path)
-        opened.reclaimer.extract(archive, "0" * 16, str(out), app.catalog.archive_digest("main", path))
+        with opened.restorer.place(archive.backup_id, "0" * 16, str(out)) as there:
+            there.extract(archive, app.catalog.archive_digest("main", path))
     staged = out.parent / f".ullage-restore-{'0' * 16}"
     content = fingerprint(staged / out.name / "data")
     shutil.rmtree(staged)

@@ -41,7 +41,7 @@ COPIES = (
     ),
     Guard(
         "the digest is compared before an archive is restored",
-        RECLAIMER,
+        "sources/archived.py",
         "    if digest and contents.stream_digest != digest:\n",
         "    if False:\n",
         (MOMENT + "test_an_archive_that_was_exchanged_for_another_is_not_restored",),
@@ -86,8 +86,8 @@ COPIES = (
     ),
     Guard(
         "a restore overwrites nothing",
-        RECLAIMER,
-        "            if _exists(fd, name):\n                raise Refused(",
+        "sources/restore.py",
+        "            if files.stat_or_none(fd, name) is not None:\n                raise Refused(",
         "            if False:\n                raise Refused(",
         ("engine/test_last_moment.py::test_where_something_stands_already_nothing_is_even_extracted",),
     ),

@@ -86,7 +86,7 @@ DURABILITY = (
     ),
     Guard(
         "what was extracted is synced before it is said to be staged",
-        RECLAIMER,
+        "sources/restore.py",
         "                    linux.syncfs(tree_fd)\n",
         "",
         (ORDER + "test_what_is_restored_is_durable_and_recorded_before_it_comes_to_its_place",),
@@ -100,7 +100,7 @@ DURABILITY = (
     ),
     Guard(
         "the root is synced after a restore",
-        RECLAIMER,
+        "sources/restore.py",
         "            try:\n                os.fsync(fd)\n            except OSError:\n",
         "            try:\n                pass\n            except OSError:\n",
         DURABLE,

@@ -68,6 +68,20 @@ PINS = (
         (MOMENT + "test_a_pin_in_the_last_moment_holds_where_there_is_no_room_for_the_trash",),
     ),
     Guard(
+        "what is confirmed stays good when it becomes something else",
+        "sources/held.py",
+        "        self._keep_good(at, before)\n",
+        "",
+        ("engine/test_good.py",),
+    ),
+    Guard(
+        "what never was confirmed is not made good",
+        "sources/held.py",
+        "        if now.state is not State.CONFIRMED or ",
+        "        if ",
+        ("engine/test_good.py::test_what_never_was_confirmed_is_not_good_by_being_cleanable",),
+    ),
+    Guard(
         "whoever pins looks for the backup afterwards",
         STATES,
         "        if stood and self.glance(pin.backup_id) is None:\n",
@@ -125,14 +139,14 @@ FLOORS = (
     Guard(
         "a backup of unknown state holds no place in the floor",
         PROTECT,
-        "        if _state_known(backup) and _age_known(backup, now):\n",
-        "        if _age_known(backup, now):\n",
+        "        if _state_known(backup) and age_known(backup, now):\n",
+        "        if age_known(backup, now):\n",
         (HOLDS,),
     ),
     Guard(
         "a backup of unknown age holds no place in the floor",
         PROTECT,
-        "        if _state_known(backup) and _age_known(backup, now):\n",
+        "        if _state_known(backup) and age_known(backup, now):\n",
         "        if _state_known(backup):\n",
         (HOLDS,),
     ),
@@ -167,7 +181,7 @@ FLOORS = (
     Guard(
         "a backup of unknown age, or dated ahead, stays",
         PROTECT,
-        "    if not _age_known(backup, now):\n",
+        "    if not age_known(backup, now):\n",
         "    if False:\n",
         (HOLDS,),
     ),

@@ -6,7 +6,7 @@ from tests.mutants.guards import Guard
 
 RECLAIMER = "sources/reclaimer.py"
 PROTECT = "policy/protect.py"
-STATES = "sources/states.py"
+STATES, HELD = "sources/states.py", "sources/held.py"
 TREE = "system/tree.py"
 GUARDS = "engine/test_guards.py::"
 MOMENT = "engine/test_last_moment.py::"
@@ -16,7 +16,7 @@ HANDLES = (
     Guard(
         "what lies in the trash is what was held",
         RECLAIMER,
-        "        if _handle(trash, token) != held.handle:\n",
+        "        if tree.handle_at(trash, token) != held.handle:\n",
         "        if False:\n",
         (MOMENT + "test_another_backup_in_its_place_in_the_last_moment_comes_back",),
     ),
@@ -38,14 +38,14 @@ HANDLES = (
         "what came into the trash in the place of another is brought back too",
         RECLAIMER,
         "            if not token or not _exists(trash, token):\n",
-        "            if not token or _handle(trash, token) != tree.handle_of(self._roots.archive_fd):\n",
+        "            if not token or tree.handle_at(trash, token) != tree.handle_of(self._roots.archive_fd):\n",
         (MOMENT + "test_another_backup_in_its_place_in_the_last_moment_comes_back",),
     ),
     Guard(
         "what is removed in its place is what was to go",
         RECLAIMER,
-        "            if _handle(self._roots.backup_fd, backup_id) == handle:\n",
-        "            if (handle := _handle(self._roots.backup_fd, backup_id)) is not None:\n",
+        "            if tree.handle_at(self._roots.backup_fd, backup_id) == handle:\n",
+        "            if (handle := tree.handle_at(self._roots.backup_fd, backup_id)) is not None:\n",
         ("engine/test_recover.py::test_another_directory_of_that_name_is_not_the_one_that_was_to_go",),
     ),
     Guard(
@@ -74,7 +74,7 @@ HANDLES = (
 WRITERS = (
     Guard(
         "a backup with a file open for writing stays",
-        STATES,
+        HELD,
         "write_open=writing.inodes, attributes=True",
         "attributes=True",
         (MOMENT + "test_a_file_opened_for_writing_after_the_selection_holds",),
@@ -102,7 +102,7 @@ WRITERS = (
     ),
     Guard(
         "a backup whose .lock is locked stays",
-        STATES,
+        HELD,
         "            fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "            pass\n",
         (MOMENT + "test_a_lock_on_its_lock_file_taken_after_the_selection_holds",),
@@ -182,7 +182,7 @@ MOUNTS = (
     ),
     Guard(
         "an obstacle is refused before anything is changed",
-        STATES,
+        HELD,
         "        if survey.obstacles:\n",
         "        if False:\n",
         (MOMENT + "test_an_immutable_entry_refuses_before_anything_is_changed",),

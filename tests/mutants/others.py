@@ -63,7 +63,7 @@ OTHERS = (
     ),
     Guard(
         "a state with a second name is not believed",
-        "sources/states.py",
+        "sources/facts.py",
         "    if status is not None and status.st_nlink > 1:\n",
         "    if False:\n",
         ("sources/test_states.py::test_a_state_with_a_second_name_is_not_believed",),

@@ -14,6 +14,7 @@ from ullage.model.units import printable
 from ullage.model.words import Level
 from ullage.notify.message import Alert, message
 from ullage.notify.payloads import slack_body, webhook_body
+from ullage.policy.assess import shown_percent
 
 ALERT = Alert(
     store="main",
@@ -30,6 +31,14 @@ KINDS = ("entered", "repeat", "over", "test", "notice")
 
 def test_the_title_is_the_seeds() -> None:
     assert message(ALERT)[0] == "BACKUP DISK ALERT: critical level - 91.2% usage"
+
+
+@pytest.mark.parametrize(("usage", "shown"), [(84.96, "84.9"), (94.999, "94.9"), (85.0, "85.0"), (100.0, "100.0")])
+def test_a_usage_is_cut_everywhere_and_no_watermark_is_shown_before_it_is_reached(usage: float, shown: str) -> None:
+    title, details = message(replace(ALERT, usage=usage))
+    assert title == f"BACKUP DISK ALERT: critical level - {shown}% usage"
+    assert f"\nUsage: {shown}%\n" in details
+    assert shown_percent(usage) == shown
 
 
 def test_the_details_are_the_seeds_and_say_which_store_on_which_host() -> None:

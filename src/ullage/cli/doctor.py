@@ -14,9 +14,14 @@ from ullage.cli.context import application, common, common_options
 from ullage.cli.output import out, print_json
 from ullage.engine.caps import holds
 from ullage.errors import ArchiveError, Changed, Interrupted, UllageError
+from ullage.model.backups import Backup
+from ullage.model.readings import Reading
 from ullage.model.units import printable
 from ullage.model.words import Level
 from ullage.policy.assess import assess
+from ullage.policy.exhausted import nothing_more
+from ullage.policy.reach import out_of_reach
+from ullage.policy.unconfirmed import unconfirmed
 
 Finding = tuple[str, str]
 """(severity: ok, warning or fault; what)."""
@@ -78,17 +83,28 @@ def _store(app: Any, site: Any, seconds: float) -> Iterator[Finding]:
     if reading.fault is not None:
         return
     try:
-        if text := app.out_of_reach(site):
-            yield "warning", text
         with site.open() as opened:
-            yield from _contents(app, site, opened)
+            backups = opened.source.backups()
+            yield from _room(app, opened, reading, pressure.level, backups)
+            yield from _contents(app, site, opened, backups)
             yield from _archives(app, opened, time.monotonic() + seconds)
     except (UllageError, OSError) as error:
         yield "fault", str(error)
 
 
-def _contents(app: Any, site: Any, opened: Any) -> Iterator[Finding]:
-    backups = opened.source.backups()
+def _room(app: Any, opened: Any, reading: Reading, level: Level, backups: list[Backup]) -> Iterator[Finding]:
+    """What stands in the way of room, now or in the next emergency, and series that have no good backup of late."""
+    store, now = opened.settings, app.clock.now()
+    archives = opened.source.archives() if reading.same_filesystem else []
+    if text := nothing_more(level, backups, archives, store, now=now):
+        yield "fault", text
+    if text := out_of_reach(store, reading, backups, now=now):
+        yield "warning", text
+    if text := unconfirmed(backups, now=now):
+        yield "warning", f"{text}; look at what makes and confirms them"
+
+
+def _contents(app: Any, site: Any, opened: Any, backups: list[Backup]) -> Iterator[Finding]:
     for backup in backups:
         if backup.fault is not None:
             yield "warning", f"{printable(backup.id)} is eligible for nothing: {backup.fault}"

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ullage.model.units import DAY, MIB
 from ullage.model.words import State
-from ullage.sources.states import TIMES
+from ullage.sources.facts import TIMES
 
 _LIFE = (State.CREATED, State.PENDING, State.CONFIRMED, State.CLEANABLE)
 _STEP = 3600

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ullage.engine import remarks
 from ullage.engine.believe import belief, clock_fault
 from ullage.engine.caps import CAPS, lifted_by
 from ullage.engine.execute import describe
@@ -298,8 +299,14 @@ class Engine:
         notes = []
         try:
             if self._catalog.unsettled(name):
-                with self.working(site, replace(act, wait=0.0), Trigger.DISK_SPACE):
-                    notes.append("what an interrupted run had left was settled; see ullage history")
+                heard: list[Operation] = []
+
+                def hear(store: str, op: Operation) -> None:
+                    heard.append(op)
+                    act.done(store, op)
+
+                with self.working(site, replace(act, wait=0.0, done=hear), Trigger.DISK_SPACE):
+                    notes += remarks.settled(heard, {op.id for op in self._catalog.unsettled(name)})
             if pressure.level is Level.OK:
                 with site.open() as opened:
                     opened.gauge.restore_ballast()

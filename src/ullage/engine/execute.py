@@ -18,7 +18,7 @@ from ullage.model.readings import Reading, Space
 from ullage.model.units import printable
 from ullage.model.words import Action, Phase, Result, State
 from ullage.policy.respond import fruitless
-from ullage.ports import Catalog, Clock, Held, OpenStore, Stop
+from ullage.ports import Catalog, Clock, Held, OpenStore, RestorePlace, Stop
 
 _SAMPLE = 0.02
 """Seconds over which the rate of a writer is measured, where a removal seems to have gained too little."""
@@ -110,21 +110,28 @@ class Executor:
 
     def restore(self, archive: Archive, destination: str | None, digest: str | None, op: Operation) -> Operation:
         """The settled operation of bringing an archive back, to its place or to ``destination``."""
-        reclaimer = self._opened.reclaimer
         op = self._catalog.begin(replace(op, token=new_token(), path=destination or ""))
         try:
-            handle = reclaimer.extract(archive, op.token, destination, digest, self._stop)
+            place = self._opened.restorer.place(archive.backup_id, op.token, destination)
+        except (UllageError, OSError) as error:
+            return self._failed(op, error)
+        with place:
+            return self._restored(place, archive, digest, op)
+
+    def _restored(self, place: RestorePlace, archive: Archive, digest: str | None, op: Operation) -> Operation:
+        try:
+            handle = place.extract(archive, digest, self._stop)
             op = self._catalog.advance(op, Phase.STAGED, handle=handle)
-            reclaimer.publish_restore(archive.backup_id, op.token, destination)
+            place.publish()
         except BaseException as error:
-            if op.phase is Phase.STAGED and not destination and stands(self._opened, op):
+            if op.phase is Phase.STAGED and not op.path and stands(self._opened, op):
                 raise  # it is in its place, perhaps not durably: recover settles it
-            reclaimer.discard_restore(op.token, destination)
+            place.discard()
             failed = self._failed(op, error)
             if isinstance(error, UllageError | OSError) and not isinstance(error, Interrupted):
                 return failed
             raise
-        reclaimer.discard_restore(op.token, destination)  # where that fails, recover does it
+        place.discard()  # where that fails, recover does it
         return self._settle(op, Result.DONE)
 
     def _begin(self, held: Held, fresh: Backup, op: Operation) -> Operation:

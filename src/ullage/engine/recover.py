@@ -125,7 +125,7 @@ def _restore(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | No
             catalog, op, Result.FAILED, f"interrupted; look at {op.path}, and beside it for .ullage-restore-{op.token}"
         )
     in_place = op.phase is Phase.STAGED and stands(opened, op)
-    opened.reclaimer.discard_restore(op.token)
+    opened.restorer.discard(op.token)
     if in_place:
         return _settle(catalog, op, Result.DONE, "the backup is in its place")
     return _settle(catalog, op, Result.FAILED, "interrupted; what it had written was removed")

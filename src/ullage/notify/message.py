@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from ullage.model.units import printable, rfc3339
 from ullage.model.words import Level
+from ullage.policy.assess import shown_percent
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -47,13 +48,13 @@ def message(alert: Alert) -> tuple[str, str]:
 
 
 def _title(alert: Alert) -> str:
-    usage = "usage unknown" if alert.usage is None else f"{alert.usage:.1f}% usage"
+    usage = "usage unknown" if alert.usage is None else f"{shown_percent(alert.usage)}% usage"
     remark = f" ({alert.kind})" if alert.kind in {"test", "notice"} else ""
     return f"BACKUP DISK ALERT: {alert.level} level - {usage}{remark}"
 
 
 def _lines(alert: Alert) -> list[str]:
-    usage = "unknown" if alert.usage is None else f"{alert.usage:.1f}%"
+    usage = "unknown" if alert.usage is None else f"{shown_percent(alert.usage)}%"
     facts = [
         f"Store: {alert.store}",
         f"Host: {alert.host}",

@@ -8,10 +8,9 @@ from heapq import nlargest
 
 from ullage.model.backups import Archive, Backup
 from ullage.model.settings import ReclaimSettings
-from ullage.model.units import printable
 from ullage.model.words import LIVE_STATES, State
 from ullage.policy.rank import oldest_first
-from ullage.policy.series import series_of
+from ullage.policy.series import named, series_of
 
 FUTURE_TOLERANCE = 60.0
 """Seconds by which a creation time may be ahead of us and still be believed: two hosts' clocks differ by so much."""
@@ -24,7 +23,7 @@ def floors(backups: Iterable[Backup], keep_last: int, *, now: float) -> dict[str
     """
     by_series: dict[str | None, list[Backup]] = defaultdict(list)
     for backup in backups:
-        if _state_known(backup) and _age_known(backup, now):
+        if _state_known(backup) and age_known(backup, now):
             by_series[series_of(backup.id)].append(backup)
     kept: dict[str, str] = {}
     for series, members in by_series.items():
@@ -43,7 +42,7 @@ def archive_floors(archives: Iterable[Archive], backups: Iterable[Backup], keep_
     kept: dict[str, str] = {}
     for series, members in by_series.items():
         newest = nlargest(keep_last, members, key=lambda a: (a.created_at, a.path))
-        kept |= {a.path: f"{_last(keep_last)} archive of {_named(series)}, which has no live backup" for a in newest}
+        kept |= {a.path: f"{_last(keep_last)} archive of {named(series)}, which has no live backup" for a in newest}
     return kept
 
 
@@ -56,7 +55,7 @@ def holds(backup: Backup, floor: str | None, reclaim: ReclaimSettings, *, now: f
         found.append(floor)
     if not _state_known(backup):
         found.append(_doubt(backup))
-    if not _age_known(backup, now):
+    if not age_known(backup, now):
         found.append("its age is not known" if backup.created_at is None else "its age is not known: it is dated ahead")
     if backup.busy is not None:
         found.append(f"it is in use: {backup.busy}")
@@ -65,19 +64,20 @@ def holds(backup: Backup, floor: str | None, reclaim: ReclaimSettings, *, now: f
     return tuple(found)
 
 
+def age_known(backup: Backup, now: float) -> bool:
+    """Whether a backup has an age: its time is known, and not ahead of us."""
+    return backup.created_at is not None and backup.created_at <= now + FUTURE_TOLERANCE
+
+
 def _floor(series: str | None, members: Sequence[Backup], keep_last: int) -> dict[str, str]:
     ranked = nlargest(keep_last, members, key=lambda b: (b.good, *oldest_first(b)))
-    good = f"{_last(keep_last)} good backup of {_named(series)}"
-    other = f"the newest that {_named(series)} has in the place of a good backup"
+    good = f"{_last(keep_last)} good backup of {named(series)}"
+    other = f"the newest that {named(series)} has in the place of a good backup"
     return {b.id: good if b.good else other for b in ranked}
 
 
 def _state_known(backup: Backup) -> bool:
     return backup.state in LIVE_STATES and backup.fault is None
-
-
-def _age_known(backup: Backup, now: float) -> bool:
-    return backup.created_at is not None and backup.created_at <= now + FUTURE_TOLERANCE
 
 
 def _doubt(backup: Backup) -> str:
@@ -88,7 +88,3 @@ def _doubt(backup: Backup) -> str:
 
 def _last(keep_last: int) -> str:
     return "the newest" if keep_last == 1 else f"one of the newest {keep_last}:"
-
-
-def _named(series: str | None) -> str:
-    return "the series of names without a date" if series is None else f'the series "{printable(series)}"'

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ullage.model.units import printable
+
 _DATE = re.compile(
     r"""
     [-_. ]?                                     # the separator before the date
@@ -26,3 +28,8 @@ def series_of(backup_id: str) -> str | None:
     """
     date = _DATE.search(backup_id)
     return None if date is None else backup_id[: date.start()]
+
+
+def named(series: str | None) -> str:
+    """A series, for a person."""
+    return "the series of names without a date" if series is None else f'the series "{printable(series)}"'

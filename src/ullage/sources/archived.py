@@ -11,10 +11,17 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from ullage.errors import Changed, UllageError
+from ullage.errors import ArchiveError, Changed, UllageError
 from ullage.model.backups import Archive
+from ullage.model.units import printable
 from ullage.system import tree
+
+if TYPE_CHECKING:
+    from ullage.ports import Stop
+    from ullage.system.archives import Contents
 
 SUFFIXES = (".tar.zst", ".tar.gz")
 """Ours, and the seed's."""
@@ -110,7 +117,7 @@ def _id_of(month_fd: int, name: str, suffix: str) -> str:
     from ullage.system.archives import read_top  # not at the top: it loads much, and hardly any name is such
 
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=month_fd)
+        fd = open_file(month_fd, name)
     except OSError:
         return stem
     try:
@@ -128,3 +135,39 @@ def open_month(archive_fd: int, year: str, month: str, *, create: bool = False) 
         return tree.open_directory(year_fd, month, create=create)
     finally:
         os.close(year_fd)
+
+
+def split(path: str) -> tuple[str, str, str]:
+    """(year, month, name) of an archive's path."""
+    year, month, name = path.split("/", 2)
+    return year, month, name
+
+
+def open_file(month_fd: int, name: str) -> int:
+    """A descriptor of an archive in an open month, no link followed. Raises OSError."""
+    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=month_fd)
+
+
+@contextmanager
+def opened(archive_fd: int, path: str) -> Iterator[int]:
+    """A descriptor of the archive at ``path`` for a while. Raises Changed where its month is gone, OSError."""
+    year, month, name = split(path)
+    month_fd = open_month(archive_fd, year, month)
+    try:
+        fd = open_file(month_fd, name)
+    finally:
+        os.close(month_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def read_whole(fd: int, path: str, digest: str | None, stop: Stop | None = None) -> Contents:
+    """What is in an open archive, read to its end. Raises ArchiveError where it is damaged, or not what was written."""
+    from ullage.system.archives import list_archive  # not at the top: it loads much
+
+    contents = list_archive(fd, should_stop=stop)
+    if digest and contents.stream_digest != digest:
+        raise ArchiveError(f"{printable(path)} is not what was written: its content changed")
+    return contents

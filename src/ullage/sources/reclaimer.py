@@ -1,4 +1,4 @@
-"""How directories go: into the trash, out of it, into an archive and back. Every name is one step below an open root.
+"""How directories go: into the trash, out of it, and into an archive. Every name is one step below an open root.
 
 ``.ullage/trash`` and ``.ullage/parts`` (of each root) are the only places where
 half-finished work stands, and none of them holds anything that looks like a backup.
@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable, Container
+from contextlib import suppress
 
-from ullage.errors import ArchiveError, Busy, Changed, NoRoom, Refused, Unavailable
+from ullage.errors import ArchiveError, Busy, Changed, NoRoom, Refused
 from ullage.model.backups import Archive, Backup
 from ullage.model.units import printable
-from ullage.model.words import State
 from ullage.ports import Held, Stop
 from ullage.sources import archived, pins
-from ullage.sources.roots import Roots
+from ullage.sources.restore import TreeRestorer
+from ullage.sources.roots import Descriptor, Roots
 from ullage.sources.trash import LABEL
 from ullage.system import archive_manifest, archives, files, linux, mounts, processes, tree
 from ullage.system.identity import open_private
@@ -69,7 +68,7 @@ class TreeReclaimer:
     def purge(self, backup_id: str, token: str, handle: str, stop: Stop | None = None) -> None:
         """Remove what was staged; with an empty token, what still stands in its place under the same handle."""
         if not token:
-            if _handle(self._roots.backup_fd, backup_id) == handle:
+            if tree.handle_at(self._roots.backup_fd, backup_id) == handle:
                 tree.remove_tree(self._roots.backup_fd, backup_id, handle=handle, should_stop=stop)
             return
         with self._private("trash") as trash:
@@ -104,7 +103,7 @@ class TreeReclaimer:
     def publish_archive(self, backup: Backup, token: str, path: str, *, now: float) -> Archive:
         """The part file at ``path``, over nothing, its mtime the time the backup was made; durable."""
         made = _made(backup, now)
-        year, month, name = _split(path)
+        year, month, name = archived.split(path)
         with self._archive_private("parts") as parts:
             os.utime(token + _PART, (made, made), dir_fd=parts, follow_symlinks=False)
             month_fd = archived.open_month(self._roots.archive_fd, year, month, create=True)
@@ -143,13 +142,13 @@ class TreeReclaimer:
 
     def check_archive(self, path: str, digest: str | None, stop: Stop | None = None) -> None:
         """Returns where the archive at ``path`` is whole, and what was written. Raises ArchiveError, Interrupted."""
-        with self._archive_file(path) as fd:
+        with archived.opened(self._roots.archive_fd, path) as fd:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # else memory would be checked, not the disk
-            _read_whole(fd, path, digest, stop)
+            archived.read_whole(fd, path, digest, stop)
 
     def archive_handle(self, path: str) -> str | None:
         """The handle of the archive at ``path``; None where there is none."""
-        year, month, name = _split(path)
+        year, month, name = archived.split(path)
         try:
             month_fd = archived.open_month(self._roots.archive_fd, year, month)
         except Changed:
@@ -161,7 +160,7 @@ class TreeReclaimer:
 
     def delete_archive(self, path: str, handle: str) -> None:
         """Unlink the archive at ``path`` if it is still the one of that handle."""
-        year, month, name = _split(path)
+        year, month, name = archived.split(path)
         month_fd = archived.open_month(self._roots.archive_fd, year, month)
         try:
             if _file_handle(month_fd, name) != handle:  # not by its path: another month may stand there by now
@@ -170,49 +169,6 @@ class TreeReclaimer:
             os.fsync(month_fd)
         finally:
             os.close(month_fd)
-
-    def extract(
-        self, archive: Archive, token: str, destination: str | None, digest: str | None, stop: Stop | None = None
-    ) -> str:
-        """The handle of the tree, extracted beside its place: whole, CONFIRMED, durable."""
-        with self._archive_file(archive.path) as archive_fd, self._target(archive.backup_id, destination) as (fd, name):
-            if _exists(fd, name):
-                raise Refused(f"{printable(name)} is there already; nothing was overwritten")
-            contents = _read_whole(archive_fd, archive.path, digest)
-            with self._staging(token, destination) as staging:
-                top = _only_top(contents.top, archive.path)
-                inner = staging if top is not None else tree.open_directory(staging, name, create=True)
-                try:
-                    archives.extract_archive(archive_fd, inner, should_stop=stop)
-                finally:
-                    if inner != staging:
-                        os.close(inner)
-                if top is not None and top != name:
-                    tree.rename_exclusive(staging, top, staging, name)
-                tree_fd = tree.open_directory(staging, name)
-                try:
-                    _confirm(tree_fd)
-                    linux.syncfs(tree_fd)
-                    return tree.handle_of(tree_fd)
-                finally:
-                    os.close(tree_fd)
-
-    def publish_restore(self, backup_id: str, token: str, destination: str | None) -> None:
-        """The restored tree in its place; Changed where something stands there by now."""
-        with self._target(backup_id, destination) as (fd, name), self._staging(token, destination, create=False) as tmp:
-            tree.rename_exclusive(tmp, name, fd, name)
-            try:
-                os.fsync(fd)
-            except OSError:
-                tree.rename_exclusive(fd, name, tmp, name)
-                raise
-
-    def discard_restore(self, token: str, destination: str | None = None, stop: Stop | None = None) -> None:
-        """Remove what a restore has written beside its place."""
-        with suppress(Changed, Unavailable), self._staging_parent(destination) as (parent, prefix):
-            handle = _handle(parent, prefix + token)
-            if handle:
-                tree.remove_tree(parent, prefix + token, handle=handle, first=(), should_stop=stop)
 
     def leftovers(self) -> list[tuple[str, str]]:
         """(place, name) of what lies where half-finished work stands, that of operations under way too."""
@@ -230,10 +186,11 @@ class TreeReclaimer:
             if name == token + _PART and _TOKEN.fullmatch(token) and token not in keep:
                 with suppress(OSError):
                     self.discard_part(token)
+        restorer = TreeRestorer(self._roots)
         for token in _listed(self._private("parts")):
             if _TOKEN.fullmatch(token) and token not in keep:
                 with suppress(OSError, Refused):
-                    self.discard_restore(token, stop=stop)
+                    restorer.discard(token, stop=stop)
         self._sweep_labels(keep)
 
     def _sweep_labels(self, keep: Container[str]) -> None:
@@ -249,7 +206,7 @@ class TreeReclaimer:
 
     def _check_staged(self, held: Held, trash: int, token: str) -> None:
         """What lies in the trash is what was held, is mounted nowhere, and nobody writes into it."""
-        if _handle(trash, token) != held.handle:
+        if tree.handle_at(trash, token) != held.handle:
             raise Changed(f"{printable(held.backup_id)} was exchanged for another while it was taken")
         path = f"{mounts.real_path(trash)}/{token}"
         if mounts.mounts_below(path):
@@ -290,95 +247,18 @@ class TreeReclaimer:
             os.close(year_fd)
         os.fsync(self._roots.archive_fd)
 
-    def _private(self, name: str) -> _Descriptor:
-        return _Descriptor(open_private(self._roots.backup_fd, name))
+    def _private(self, name: str) -> Descriptor:
+        return Descriptor(open_private(self._roots.backup_fd, name))
 
-    def _archive_private(self, name: str) -> _Descriptor:
-        return _Descriptor(open_private(self._roots.archive_fd, name))
-
-    @contextmanager
-    def _archive_file(self, path: str) -> Iterator[int]:
-        year, month, name = _split(path)
-        month_fd = archived.open_month(self._roots.archive_fd, year, month)
-        try:
-            fd = _open_file(month_fd, name)
-        finally:
-            os.close(month_fd)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-
-    @contextmanager
-    def _target(self, backup_id: str, destination: str | None) -> Iterator[tuple[int, str]]:
-        """(directory, name) of the place where a restored tree will stand."""
-        if destination is None:
-            yield self._roots.backup_fd, backup_id
-            return
-        path = Path(destination)
-        with _Descriptor(tree.open_root(str(path.parent))) as fd:
-            yield fd, path.name
-
-    @contextmanager
-    def _staging_parent(self, destination: str | None) -> Iterator[tuple[int, str]]:
-        if destination is None:
-            with self._private("parts") as fd:
-                yield fd, ""
-        else:
-            with _Descriptor(tree.open_root(str(Path(destination).parent))) as fd:
-                yield fd, ".ullage-restore-"
-
-    @contextmanager
-    def _staging(self, token: str, destination: str | None, *, create: bool = True) -> Iterator[int]:
-        with (
-            self._staging_parent(destination) as (parent, prefix),
-            _Descriptor(tree.open_directory(parent, prefix + token, create=create)) as fd,
-        ):
-            yield fd
-
-
-class _Descriptor:
-    """A descriptor that is closed at the end of a ``with``."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def __enter__(self) -> int:
-        return self._fd
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
-
-
-def _confirm(fd: int) -> None:
-    """Make a restored tree say CONFIRMED, and touch nothing else of it."""
-    before = files.stat_or_none(fd, ".state")
-    files.write_durable(fd, ".state", f"{State.CONFIRMED}\n".encode(), mode=0o644, like=before)
-
-
-def _read_whole(fd: int, path: str, digest: str | None, stop: Stop | None = None) -> archives.Contents:
-    contents = archives.list_archive(fd, should_stop=stop)
-    if digest and contents.stream_digest != digest:
-        raise ArchiveError(f"{printable(path)} is not what was written: its content changed")
-    return contents
-
-
-def _only_top(top: str | None, path: str) -> str | None:
-    if top is not None and (top in ("", ".", "..") or "/" in top):
-        raise ArchiveError(f"{printable(path)} does not hold one directory")
-    return top
+    def _archive_private(self, name: str) -> Descriptor:
+        return Descriptor(open_private(self._roots.archive_fd, name))
 
 
 def _made(backup: Backup, now: float) -> int:
     return backup.created_at if backup.created_at is not None else int(now)
 
 
-def _split(path: str) -> tuple[str, str, str]:
-    year, month, name = path.split("/", 2)
-    return year, month, name
-
-
-def _listed(room: _Descriptor) -> list[str]:
+def _listed(room: Descriptor) -> list[str]:
     with room as fd:
         try:
             return sorted(os.listdir(fd))
@@ -399,27 +279,11 @@ def _exists(fd: int, name: str) -> bool:
     return files.stat_or_none(fd, name) is not None
 
 
-def _open_file(month_fd: int, name: str) -> int:
-    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=month_fd)
-
-
 def _file_handle(month_fd: int, name: str) -> str | None:
     """The handle of a file by name; None where there is none."""
     try:
-        fd = _open_file(month_fd, name)
+        fd = archived.open_file(month_fd, name)
     except FileNotFoundError:
-        return None
-    try:
-        return tree.handle_of(fd)
-    finally:
-        os.close(fd)
-
-
-def _handle(parent: int, name: str) -> str | None:
-    """The handle of a directory by name; None where there is none."""
-    try:
-        fd = tree.open_directory(parent, name)
-    except (Changed, Refused):
         return None
     try:
         return tree.handle_of(fd)

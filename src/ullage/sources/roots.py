@@ -31,6 +31,19 @@ class Roots(Struct, frozen=True, kw_only=True):
     same_filesystem: bool
 
 
+class Descriptor:
+    """A descriptor that is closed at the end of a ``with``."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __enter__(self) -> int:
+        return self._fd
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
 @contextmanager
 def open_roots(store: StoreSettings, expected: Expected | None) -> Iterator[Roots]:
     """Both roots, verified. Raises Unavailable saying which is not there or not the registered one, and what to do."""

@@ -24,6 +24,7 @@ from ullage.system.locks import FileLock
 if TYPE_CHECKING:
     from ullage.ports import Clock
     from ullage.sources.reclaimer import TreeReclaimer
+    from ullage.sources.restore import TreeRestorer
     from ullage.sources.trash import StoreTrash
 
 _SETTLE = 5.0
@@ -121,6 +122,13 @@ class OpenDirectoryStore:
         from ullage.sources.reclaimer import TreeReclaimer
 
         return TreeReclaimer(self._roots)
+
+    @cached_property
+    def restorer(self) -> TreeRestorer:
+        """Made when first asked for, like the reclaimer."""
+        from ullage.sources.restore import TreeRestorer
+
+        return TreeRestorer(self._roots)
 
     @cached_property
     def trash(self) -> StoreTrash:

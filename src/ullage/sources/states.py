@@ -1,45 +1,37 @@
-"""Backups as directories with a ``.state`` file: read, held under a lock, moved along (SPEC.md 1 and 2).
+"""Backups as directories with a ``.state`` file (SPEC.md 1 and 2): found, looked through, remembered, pinned.
 
 Reading never trusts a name: directories are opened below the root's descriptor without following links or crossing
-mounts, and files are read only where they are small and regular. What did not change since the last look is taken from
+mounts. What did not change since the last look is taken from
 the catalog; ``docs/decisions`` says which changes the signature sees and how the others are bounded.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import stat
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from msgspec.structs import replace
 
 from ullage.catalog.values import Known, Summed
-from ullage.errors import Busy, Changed, NoRoom, Refused, UllageError
+from ullage.errors import Busy, Changed, Refused, UllageError
 from ullage.model.backups import Archive, Backup, Pin
 from ullage.model.units import printable
-from ullage.model.words import LIVE_STATES, State
+from ullage.model.words import State
 from ullage.sources import archived, pins
 from ullage.sources.capacity import Total
+from ullage.sources.facts import read_facts
+from ullage.sources.held import StateHeld, lock_file
 from ullage.sources.roots import Roots
 from ullage.sources.signature import Signature, decoded, signature, unmoved
-from ullage.system import files, locks, processes, tree
+from ullage.system import locks, processes, tree
 
 if TYPE_CHECKING:
-    from ullage.ports import Clock, Stop
+    from ullage.ports import Clock
 
 PRIVATE = ".ullage"
-TIMES = {
-    State.CREATED: ".created_at",
-    State.PENDING: ".pending_since",
-    State.CONFIRMED: ".confirmed_at",
-    State.CLEANABLE: ".cleanable_since",
-}
-_LATEST = 1 << 40
-"""A time in seconds beyond any real one (the year 36812): larger numbers are not times."""
 _LOOK_AGAIN = {State.CREATED: 600.0, State.PENDING: 600.0}
 _LOOK_AGAIN_OTHERS = 6 * 3600.0
 _FRESH = 5.0
@@ -98,7 +90,7 @@ class StateSource:
         except UllageError:
             return None
         try:
-            backup = _facts(fd, backup_id, None)
+            backup = read_facts(fd, backup_id, None)
         finally:
             os.close(fd)
         return replace(backup, pinned=backup_id in self.pins())
@@ -120,7 +112,7 @@ class StateSource:
         lock_fd = -1
         try:
             locks.lock_directory(fd)
-            lock_fd = _lock_file(fd)
+            lock_fd = lock_file(fd)
             yield StateHeld(backup_id, fd, self._roots, pinned=lambda: backup_id in self.pins())
         except Busy as error:
             raise Busy(f"{printable(backup_id)} {error}") from None
@@ -237,55 +229,14 @@ class StateSource:
         except Refused as error:
             return Backup(id=name, state=None, created_at=None, fault=str(error))
         try:
-            return _facts(fd, name, tree.survey(fd))
+            return read_facts(fd, name, tree.survey(fd))
         except Changed:
-            now = replace(_facts(fd, name, None), busy="it changes while it is looked at")
+            now = replace(read_facts(fd, name, None), busy="it changes while it is looked at")
             return now if before is None else _with_sizes(now, before)
         except (UllageError, OSError) as error:
-            return replace(_facts(fd, name, None), fault=str(error))
+            return replace(read_facts(fd, name, None), fault=str(error))
         finally:
             os.close(fd)
-
-
-class StateHeld:
-    """A backup under its lock."""
-
-    def __init__(self, backup_id: str, fd: int, roots: Roots, pinned: Callable[[], bool]) -> None:
-        self.backup_id = backup_id
-        self.fd = fd
-        self.handle = tree.handle_of(fd)
-        self._roots = roots
-        self._pinned = pinned
-
-    def look(self, stop: Stop | None = None) -> Backup:
-        """Every fact read anew. Raises Refused where something in it could not be removed, or is not its own."""
-        writing = processes.open_for_writing(self._roots.backup_fd)
-        survey = tree.survey(self.fd, write_open=writing.inodes, attributes=True, should_stop=stop)
-        if survey.obstacles:
-            raise Refused(f"{printable(self.backup_id)}: {'; '.join(survey.obstacles)}")
-        backup = _facts(self.fd, self.backup_id, survey)
-        busy = f"a process has {survey.written[0]} open for writing" if survey.written else None
-        return replace(backup, pinned=self._pinned(), busy=busy)
-
-    def write_state(self, state: State, at: int) -> None:
-        """``.state``, then the time that goes with it. Raises NoRoom, Refused.
-
-        In place on a full disk, and where a new file could not be given the owner of the old one.
-        """
-        before = files.stat_or_none(self.fd, ".state")
-        data = f"{state}\n".encode()
-        try:
-            files.write_durable(self.fd, ".state", data, like=before)
-        except (NoRoom, Refused):
-            files.overwrite(self.fd, ".state", data)
-        name = TIMES.get(state)
-        if name is not None:
-            with suppress(NoRoom, Refused):  # a missing time falls back to the one before it (SPEC.md 2)
-                files.write_durable(self.fd, name, f"{at}\n".encode(), like=before)
-
-    def tidy(self) -> None:
-        """Remove temporary files of ours, left by a process that was killed."""
-        files.remove_leftovers(self.fd)
 
 
 class _Uses:
@@ -318,93 +269,9 @@ def _has_state(root_fd: int, name: str, *, follow: bool = False) -> bool:
     return True
 
 
-def _facts(fd: int, name: str, survey: tree.Survey | None) -> Backup:
-    """The backup that an open directory holds; without a survey its sizes are 0."""
-    state, fault = _state(fd)
-    times: dict[str, int | None] = {}
-    for file in TIMES.values():
-        try:
-            times[file] = _time(fd, file)
-        except ValueError as error:
-            times[file] = None
-            fault = fault or str(error)
-    created = times[".created_at"]
-    if created is None and files.stat_or_none(fd, ".created_at") is None:
-        created = int(os.fstat(fd).st_mtime)
-    backup = Backup(
-        id=name,
-        state=state,
-        created_at=created,
-        pending_since=times[".pending_since"],
-        confirmed_at=times[".confirmed_at"],
-        cleanable_since=times[".cleanable_since"],
-        fault=fault,
-    )
-    if survey is None:
-        return backup
-    return replace(
-        backup,
-        size_bytes=survey.size_bytes,
-        reclaimable_bytes=survey.reclaimable_bytes,
-        inodes=survey.inodes,
-        newest_mtime=survey.newest_mtime,
-        last_read_at=survey.last_read_at,
-    )
-
-
 def _with_sizes(now: Backup, before: Backup) -> Backup:
     """What a writer is at work on, as large as it was when it could be looked through."""
     return replace(now, size_bytes=before.size_bytes, reclaimable_bytes=before.reclaimable_bytes, inodes=before.inodes)
-
-
-def _state(fd: int) -> tuple[State | None, str | None]:
-    """The state, or None and why not. CRLF and surrounding blanks are tolerated."""
-    try:
-        status = files.stat_or_none(fd, ".state")
-        text = files.read_small(fd, ".state")
-    except (ValueError, OSError) as error:
-        return None, f".state cannot be read: {error}"
-    if text is None:
-        return None, "there is no .state"
-    if status is not None and status.st_nlink > 1:
-        return None, ".state has a second name (a hard link), and who writes there changes it here; copy it"
-    word = text.strip().decode("ascii", "replace")
-    if word in LIVE_STATES:
-        return State(word), None
-    if not word:
-        return None, ".state is empty"
-    return None, f".state says {printable(word)[:40]!r}, which is not a state of a live backup"
-
-
-def _time(fd: int, name: str) -> int | None:
-    """Epoch seconds in a file; None where it is missing. Raises ValueError where it holds no time."""
-    try:
-        text = files.read_small(fd, name)
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{name} cannot be read: {error}") from error
-    if text is None:
-        return None
-    digits = text.strip()
-    if not digits.isdigit() or int(digits) > _LATEST:
-        raise ValueError(f"{name} holds no time in whole seconds")
-    return int(digits)
-
-
-def _lock_file(fd: int) -> int:
-    """The descriptor of its ``.lock``, locked by us; -1 where there is none. Raises Busy."""
-    try:
-        lock_fd = os.open(".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
-    except FileNotFoundError:
-        return -1
-    except OSError as error:
-        raise Refused(f".lock cannot be opened: {error.strerror}") from error
-    try:
-        if stat.S_ISREG(os.fstat(lock_fd).st_mode):
-            fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock_fd)
-        raise Busy("is locked by another process (flock on its .lock)") from error
-    return lock_fd
 
 
 def _remembered(known: Known) -> Backup | None:

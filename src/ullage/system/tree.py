@@ -60,6 +60,18 @@ def handle_of(fd: int) -> str:
     return f"{status.ino}:{'-' if status.birth_ns is None else status.birth_ns}"
 
 
+def handle_at(parent_fd: int, name: str) -> str | None:
+    """The handle of the directory ``name``; None where there is none, or what is there may not be entered."""
+    try:
+        fd = open_directory(parent_fd, name)
+    except (Changed, Refused):
+        return None
+    try:
+        return handle_of(fd)
+    finally:
+        os.close(fd)
+
+
 def rename_exclusive(src_fd: int, src: str, dst_fd: int, dst: str) -> None:
     """Renames, never over something. Not durable until both directories are synced.
 
