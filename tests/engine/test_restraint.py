@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from tests.conftest import LoopDisks
 from tests.engine.world import MIB, World, done
 from ullage.app import open_app
+from ullage.engine.caps import holds, resume
 from ullage.engine.cycle import Act
 from ullage.engine.daemon import Watch
 from ullage.model.cycles import CycleRecord
@@ -76,6 +77,48 @@ def test_archives_whose_space_does_not_come_back_stop_going_after_two(loop_disk:
     with held_open(world.archives):
         assert len(done(world.cycle())) == 2
         assert done(world.cycle()) == []
+
+
+def _fill(archives: Path) -> Path:
+    """The disk of 200 MiB that the archives have to themselves comes to be over critical."""
+    month = archives / "2025/01"
+    month.mkdir(parents=True)
+    for day in range(1, 13):
+        (month / f"w-202501{day:02d}.tar.gz").write_bytes(os.urandom(14 * MIB))
+    return archives
+
+
+@pytest.mark.root
+def test_archives_whose_space_does_not_come_back_hold_no_backup_up(loop_disk: LoopDisks, tmp_path: Path) -> None:
+    """SPEC 7.7: they are on a filesystem of their own."""
+    world = World(tmp_path / "here", archives=_fill(loop_disk("ext4", 200).path / "archives"))
+    world.series(6, mib=0.5)
+    with held_open(world.archives):
+        assert len(done(world.cycle())) == 2
+        with world.app() as app:
+            site = app.sites["main"]
+            (hold,) = holds(app.catalog, site.settings, site.read(), now=time.time())
+            assert hold.reason.startswith("archives: ")
+        world.press(90)
+        record = world.cycle()
+        assert {action for action, _ in done(record)} == {"delete"}
+        assert any("did not come back" in note for note in record.notes)
+        with world.app() as app:
+            resume(app.catalog, "main")
+        assert len([action for action, _ in done(world.cycle()) if action == "delete_archive"]) == 2
+
+
+@pytest.mark.root
+def test_backups_whose_space_does_not_come_back_hold_no_archive_up(loop_disk: LoopDisks) -> None:
+    disk = loop_disk("ext4", 200)
+    world = World(disk.path, state=disk.path.parent / "state", archives=loop_disk("ext4", 200).path / "archives")
+    world.set(archive={"before_delete": False})
+    world.series(12, mib=14)
+    with held_open(world.backups):
+        assert len(done(world.cycle())) == 2
+        _fill(world.archives)
+        gone = done(world.cycle())
+    assert {action for action, _ in gone} == {"delete_archive"}
 
 
 @pytest.mark.root

@@ -95,8 +95,8 @@ TIME = (
     Guard(
         "while the clock is not believed a cycle does nothing",
         "engine/cycle.py",
-        "        if disbelief is not None or waiting is not None:\n",
-        "        if waiting is not None:\n",
+        "        held = disbelief is not None or stalled is not None\n",
+        "        held = stalled is not None\n",
         (MOMENT + "test_a_cycle_does_not_even_promote_while_the_clock_is_not_believed",),
     ),
     Guard(

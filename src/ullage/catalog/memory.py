@@ -59,13 +59,16 @@ class Memory(Database):
         """Remember it: a restart is no reason to reclaim again."""
         self._set(store, "rhythm", rhythm)
 
-    def stall(self, store: str) -> Stall | None:
-        """The fruitless reclaim that the store waits after; None where the last one was of use."""
-        return self._get(store, "stall", Stall)
+    def stall(self, store: str, *, archives: bool = False) -> Stall | None:
+        """The fruitless reclaim that the store waits after; None where the last one was of use.
 
-    def set_stall(self, store: str, stall: Stall | None) -> None:
+        ``archives``: on the archives' own filesystem.
+        """
+        return self._get(store, "archive stall" if archives else "stall", Stall)
+
+    def set_stall(self, store: str, stall: Stall | None, *, archives: bool = False) -> None:
         """Remember a fruitless reclaim, or that it is over."""
-        self._set(store, "stall", stall)
+        self._set(store, "archive stall" if archives else "stall", stall)
 
     def capped(self, store: str) -> Cap | None:
         """The cap that stopped the last reclaim; None where none did."""

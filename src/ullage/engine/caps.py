@@ -13,7 +13,7 @@ from ullage.model.settings import StoreSettings
 from ullage.model.words import Level
 from ullage.policy.assess import assess
 from ullage.policy.caps import SECONDS, Cap, Taken, Window, binding, binds, told
-from ullage.policy.stall import stalled
+from ullage.policy.stall import Stall, stalled
 
 if TYPE_CHECKING:
     from ullage.ports import Catalog, Clock  # their Protocols take longer to make than ``status`` has to spare
@@ -74,14 +74,29 @@ class Budget:
 def holds(catalog: Catalog, store: StoreSettings, reading: Reading, *, now: float) -> list[Hold]:
     """What keeps a store that is read like this from being reclaimed."""
     found = []
-    stall, cap, lift = catalog.stall(store.name), catalog.capped(store.name), lifted_by(store.name)
-    free = reading.backup[0].free_bytes if reading.backup else 0
-    why = stalled(stall, free=free, now=now)
-    if stall is not None and why is not None:
-        found.append(Hold(setting=None, reason=why, until=stall.until, lifted_by=lift))
+    cap, lift = catalog.capped(store.name), lifted_by(store.name)
+    for archives in (False, True):
+        stall, why = waiting(catalog, store.name, reading, archives=archives, now=now)
+        if stall is not None and why is not None:
+            found.append(Hold(setting=None, reason=why, until=stall.until, lifted_by=lift))
     if cap is not None and binds(cap, store.caps, now=now) and (cap.until is not None or _pressed(reading, store)):
         found.append(Hold(setting=cap.key, reason=told(cap), until=cap.until, lifted_by=lift))
     return found
+
+
+def waiting(
+    catalog: Catalog, store: str, reading: Reading, *, archives: bool, now: float
+) -> tuple[Stall | None, str | None]:
+    """The stall of a store and why nothing is reclaimed yet, of its backups or of archives on their own filesystem."""
+    stall = catalog.stall(store, archives=archives)
+    why = stalled(stall, free=free_bytes(reading, archives=archives), now=now)
+    return stall, f"archives: {why}" if archives and why is not None else why
+
+
+def free_bytes(reading: Reading, *, archives: bool) -> int:
+    """What is free for backups, or for archives; 0 where that is not known."""
+    space = reading.archive if archives else next(iter(reading.backup), None)
+    return 0 if space is None else space.free_bytes
 
 
 def _pressed(reading: Reading, store: StoreSettings) -> bool:
@@ -96,7 +111,8 @@ def lifted_by(store: str) -> str:
 def resume(catalog: Catalog, store: str) -> None:
     """Forget what holds the store, what went so far, and that people were told: all counts anew from now."""
     catalog.set_resumed(store, catalog.newest())
-    catalog.set_stall(store, None)
+    for archives in (False, True):
+        catalog.set_stall(store, None, archives=archives)
     cap = catalog.capped(store)
     if cap is not None:
         catalog.set_capped(store, None)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ullage.engine import remarks
 from ullage.engine.believe import belief, clock_fault
-from ullage.engine.caps import CAPS, lifted_by
+from ullage.engine.caps import CAPS, free_bytes, lifted_by, waiting
 from ullage.engine.execute import describe
 from ullage.engine.reclaim import Reclaim
 from ullage.engine.recover import recover
@@ -26,7 +26,7 @@ from ullage.policy.alerting import alert_due, seen
 from ullage.policy.assess import Goal, archive_pressed, assess, reached, shown_percent, usage_of
 from ullage.policy.cadence import Rhythm
 from ullage.policy.caps import binds, told
-from ullage.policy.stall import stall_after, stalled
+from ullage.policy.stall import stall_after
 from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
 
 CLOCK, FAILURE = "\0clock", "\0failure"
@@ -107,15 +107,25 @@ class Engine:
         self, site: Site, act: Act, reading: Reading, pressure: Pressure, disbelief: str | None, faults: list[str]
     ) -> tuple[list[Operation], tuple[QueuedAlert, ...]]:
         """What was done and told against the pressure; where the clock or a stall forbids it, the trash alone goes."""
-        run: Callable[[Reclaim, Pressure], Iterator[Operation]] = self._respond
-        waiting = None if disbelief is not None else self._waiting(site.settings.name, reading)
-        if waiting is not None:
-            faults.append(waiting)
-        if disbelief is not None or waiting is not None:
-            if not self._catalog.trashed(site.settings.name):
-                return [], ()
-            run = _empty_trash  # a person chose what lies there: no age was needed for it
-        done, failed = self._guarded(site, act, lambda reclaim: run(reclaim, pressure), faults)
+        apart = not reading.same_filesystem and archive_pressed(reading, site.settings.watermarks)
+        name = site.settings.name
+        stalled = self._waiting(name, reading) if disbelief is None else None
+        also = self._waiting(name, reading, archives=True) if disbelief is None and apart else None
+        faults += [why for why in (stalled, also) if why is not None]
+        held = disbelief is not None or stalled is not None
+        archives = stalled is not None and apart  # on a filesystem of their own they may go all the same
+
+        def run(reclaim: Reclaim) -> Iterator[Operation]:
+            if not held:
+                yield from self._respond(reclaim, pressure)
+                return
+            yield from _empty_trash(reclaim, pressure)  # a person chose what lies there: no age was needed for it
+            if archives:
+                yield from self._archives(reclaim)
+
+        if held and not archives and not self._catalog.trashed(name):
+            return [], ()
+        done, failed = self._guarded(site, act, run, faults)
         return done, () if act.dry_run else self._tell_of(FAILURE, site.settings, pressure, failed)
 
     def emergency(self, site: Site, act: Act) -> CycleRecord:
@@ -250,26 +260,28 @@ class Engine:
             faults.append(str(error))
         return actions
 
-    def _waiting(self, store: str, reading: Reading) -> str | None:
+    def _waiting(self, store: str, reading: Reading, *, archives: bool = False) -> str | None:
         """Why the store is not reclaimed now although it is pressed: the last time it was of no use."""
-        free = reading.backup[0].free_bytes if reading.backup else 0
-        return stalled(self._catalog.stall(store), free=free, now=self._clock.now())
+        return waiting(self._catalog, store, reading, archives=archives, now=self._clock.now())[1]
 
     def _judge(self, reclaim: Reclaim) -> list[str]:
         """What to say of a reclaim that gained nothing; it is remembered, and told, and the next one waits."""
-        store, name = reclaim.settings, reclaim.settings.name
-        before = self._catalog.stall(name)
-        if reclaim.dry_run or (before is None and not reclaim.missing):
+        return [why for archives in (False, True) for why in self._judged(reclaim, archives=archives)]
+
+    def _judged(self, reclaim: Reclaim, *, archives: bool) -> list[str]:
+        store, name, missing = reclaim.settings, reclaim.settings.name, reclaim.missing(archives=archives)
+        before = self._catalog.stall(name, archives=archives)
+        if reclaim.dry_run or (before is None and not missing):
             return []
-        if not reclaim.missing:
-            if reclaim.gained:
-                self._catalog.set_stall(name, None)
+        if not missing:
+            if reclaim.gained[archives]:
+                self._catalog.set_stall(name, None, archives=archives)
             return []
         reading, now = reclaim.reading, self._clock.now()
-        free, first = reading.backup[0].free_bytes, store.monitor.cleanup_interval
-        after = stall_after(before, missing=reclaim.missing, free=free, now=now, first=first)
-        self._catalog.set_stall(name, after)
-        why = stalled(after, free=free, now=now)
+        free, first = free_bytes(reading, archives=archives), store.monitor.cleanup_interval
+        after = stall_after(before, missing=missing, free=free, now=now, first=first)
+        self._catalog.set_stall(name, after, archives=archives)
+        why = self._waiting(name, reading, archives=archives)
         if why is None:
             return []  # it has come back meanwhile
         pressure = assess(reading, store.watermarks)
@@ -417,6 +429,8 @@ class Engine:
 
         reading = reclaim.reading
         held = reclaim.budget.stop is not None and reading.same_filesystem  # nor may archives go in their place
+        if not reading.same_filesystem and self._waiting(reclaim.settings.name, reading, archives=True) is not None:
+            return
         if reading.archive is not None and not held and not enough(reading):
             reason = f"archive disk cleanup: {shown_percent(usage_of(reading.archive, marks))} % used"
             yield from reclaim.empty_trash(reason, archives=True)

@@ -89,7 +89,7 @@ class Executor:
         handle = self._opened.reclaimer.archive_handle(archive.path)
         if handle is None:
             return self._gone_already(op)
-        before = self._settled(archives=True)
+        before, started = self._settled(archives=True), self._clock.monotonic()
         began = self._catalog.begin(replace(op, handle=handle, path=archive.path, predicted_bytes=archive.size_bytes))
         try:
             self._opened.reclaimer.delete_archive(archive.path, handle)
@@ -97,12 +97,12 @@ class Executor:
             if self._opened.reclaimer.archive_handle(archive.path) is None:
                 raise  # gone, and perhaps not durably: recover settles it
             return self._failed(began, error)
-        return self._archive_gone(began, before)
+        return self._archive_gone(began, before, started)
 
-    def _archive_gone(self, op: Operation, before: Reading) -> Operation:
+    def _archive_gone(self, op: Operation, before: Reading, started: float) -> Operation:
         forget_archive(self._opened, self._catalog, op)
         self._opened.gauge.settle(before, op.predicted_bytes, archives=True)
-        gained = _grown(before, self._opened.gauge.read(), archives=True)
+        gained = self._gain(before, started, op.predicted_bytes, archives=True)
         return self._settle(op, Result.DONE, gained=max(0, gained))
 
     def _gone_already(self, op: Operation) -> Operation:
@@ -214,7 +214,7 @@ class Executor:
             if not archives:
                 return self._removed(purging, before, began)
             self._opened.trash.purge_archive(op.token, op.handle)
-        return self._archive_gone(purging, before)
+        return self._archive_gone(purging, before, began)
 
     def bring_back(self, op: Operation) -> Operation:
         """What waits in the trash is in its place again; the settled operation.
@@ -260,15 +260,17 @@ class Executor:
             raise error
         return failed
 
-    def _gain(self, before: Reading, began: float, predicted: int) -> int:
+    def _gain(self, before: Reading, began: float, predicted: int, *, archives: bool = False) -> int:
         """Bytes that the removal gave back. Where a writer took them at once, what it took in that time is added."""
         after, ended = self._opened.gauge.read(), self._clock.monotonic()
-        gained = _grown(before, after)
+        gained = _grown(before, after, archives=archives)
         if not fruitless(predicted, gained):
             return gained
         self._clock.sleep(_SAMPLE)
         later = self._opened.gauge.read()
-        taken = -_grown(after, later) / max(_SAMPLE, self._clock.monotonic() - ended) * (ended - began)
+        taken = (
+            -_grown(after, later, archives=archives) / max(_SAMPLE, self._clock.monotonic() - ended) * (ended - began)
+        )
         return max(0, min(predicted, gained + int(max(0.0, taken))))
 
     def _stage(self, held: Held, token: str) -> bool:

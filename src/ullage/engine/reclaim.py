@@ -35,7 +35,8 @@ class Reclaim:
     """A reclaim on one opened, locked store, by one trigger. ``dry_run`` plans the same steps and changes nothing.
 
     ``disbelief``: why the clock is not believed; then nothing goes, for ages are not known. After the steps ``gained``
-    says whether any was of use, ``missing`` what the last in a row promised and did not give, where that ended it.
+    says whether any was of use, ``missing`` what the last in a row promised and did not give, where that ended it;
+    both by filesystem, of the backups first, then of archives on their own.
     """
 
     def __init__(
@@ -56,13 +57,13 @@ class Reclaim:
         self._clock = clock
         self._trigger = trigger
         self.dry_run = dry_run
-        self.gained = False
+        self.gained = [False, False]
         self._disbelief = disbelief
         self._stop = stop
         self._done = done
         self._executor = Executor(opened, catalog, clock, stop)
         self.budget = Budget(self._store, catalog, clock, free=trigger is not Trigger.DISK_SPACE)
-        self._short: list[int] = []
+        self._short: tuple[list[int], list[int]] = ([], [])
         self._broken = 0
         self._acted = 0
         self._trash = Trash(opened, catalog, clock, stop)
@@ -85,10 +86,14 @@ class Reclaim:
         """Whether the goal is reached, or in a dry run would be."""
         return self._enough(goal)
 
-    @property
-    def missing(self) -> int:
+    def missing(self, *, archives: bool = False) -> int:
         """Bytes that did not come back, where so many acts in a row were of no use that no more may be; else 0."""
-        return sum(self._short) if len(self._short) >= stall.LIMIT else 0
+        short = self._short[archives]
+        return sum(short) if len(short) >= stall.LIMIT else 0
+
+    @cached_property
+    def _archives_apart(self) -> bool:
+        return not self.reading.same_filesystem
 
     def give_up_ballast(self) -> None:
         """Room at once, before anything goes."""
@@ -103,7 +108,9 @@ class Reclaim:
         reason = f"{why}; the trash goes first"
 
         def chosen(op: Operation) -> bool:
-            return not (self._stopping() or self.missing or (archives and op.action is Action.DELETE))
+            if self._stopping() or self.missing(archives=self._apart(op)):
+                return False
+            return not archives or op.action is Action.DELETE_ARCHIVE
 
         if self.dry_run:
             for op in filter(chosen, self._trash.content):
@@ -187,7 +194,7 @@ class Reclaim:
         for archive in respond.archives_to_go(archives, floors):
             if archive.backup_id in self._gone:
                 continue  # made a moment ago by this very reclaim
-            if gone >= ARCHIVE_LIMIT or self._stopping() or self.missing:
+            if gone >= ARCHIVE_LIMIT or self._stopping() or self.missing(archives=self._archives_apart):
                 return
             if not self.dry_run and enough(self.reading):
                 return
@@ -263,7 +270,7 @@ class Reclaim:
         for backup in itertools.islice(ranking, most):
             if limit is not None and self._acted >= limit:
                 return
-            if self._stopping() or self.missing:
+            if self._stopping() or self.missing():
                 return
             with nullcontext() if self.dry_run else self._opened.turn(TURN):
                 if self._enough(goal) or self.budget.forbids(backup, self._backups.values()):
@@ -448,11 +455,16 @@ class Reclaim:
 
     def _weigh(self, op: Operation) -> None:
         """Note what an act promised and did not give; the next one that gives it starts the count again."""
+        where = self._apart(op)
         if respond.fruitless(op.predicted_bytes, op.reclaimed_bytes):
-            self._short.append(op.predicted_bytes - op.reclaimed_bytes)
+            self._short[where].append(op.predicted_bytes - op.reclaimed_bytes)
         else:
-            self._short.clear()
-            self.gained = True
+            self._short[where].clear()
+            self.gained[where] = True
+
+    def _apart(self, op: Operation) -> bool:
+        """Whether it gives back to the archives' own filesystem."""
+        return op.action is Action.DELETE_ARCHIVE and self._archives_apart
 
     def _still(self, fresh: Backup) -> None:
         """Raises Refused where it was pinned, or came to be held by its floor, while it was archived."""
