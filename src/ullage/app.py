@@ -42,7 +42,7 @@ class App:
         from ullage.engine.cycle import Engine
         from ullage.notify.notifier import OutboxNotifier
 
-        return Engine(self.catalog, self.clock, OutboxNotifier(self.catalog, self.clock))
+        return Engine(self.catalog, self.clock, OutboxNotifier(self.catalog, self.clock), partial(self.chosen, None))
 
     def clock_fault(self) -> str | None:
         """Why the wall clock is not believed; None where it is."""

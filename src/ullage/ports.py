@@ -248,6 +248,11 @@ class OpenStore(Protocol):
     settings: StoreSettings
 
     @property
+    def filesystem(self) -> int | None:
+        """What its backups lie on: the same number for every store on it; None where that cannot be told."""
+        ...
+
+    @property
     def gauge(self) -> Gauge: ...
 
     @property

@@ -90,3 +90,10 @@ def test_an_undo_that_was_killed_is_shown_and_ended_by_the_next_one(store: Workp
     assert (store.state_of(ONE), store.state_of(TWO)) == (None, "CONFIRMED")
     assert "nothing in the trash" not in store.done("undo", ONE).err
     assert store.state_of(ONE) == "CLEANABLE"
+
+
+def test_it_is_said_before_and_after_whether_a_delete_can_be_undone(store: Workplace) -> None:
+    assert "can be undone for 1 h" in store.call("delete", ONE).err
+    store.press(99, "", "warning = 50\ncritical = 60\nemergency = 99.5\ninodes = false")
+    assert "goes for good, and cannot be undone: the store is at critical" in store.call("delete", ONE).err
+    assert "1 gone for good" in store.done("delete", ONE, "--yes").out

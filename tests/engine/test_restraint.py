@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
+from unittest.mock import patch
 
 import pytest
 from msgspec.structs import replace
 
 from tests.conftest import LoopDisks
+from tests.engine.acts import ACTS
 from tests.engine.world import MIB, World, done
 from ullage.app import open_app
 from ullage.engine.caps import holds, resume
@@ -20,7 +22,7 @@ from ullage.engine.cycle import Act
 from ullage.engine.daemon import Watch
 from ullage.model.cycles import CycleRecord
 from ullage.model.settings import AlertSettings, Secret, Settings
-from ullage.model.words import Level, Result, State, Trigger
+from ullage.model.words import Action, Level, Phase, Result, State, Trigger
 from ullage.policy.cadence import Rhythm
 from ullage.policy.clock import ClockMark
 from ullage.sources.register import register
@@ -119,6 +121,39 @@ def test_backups_whose_space_does_not_come_back_hold_no_archive_up(loop_disk: Lo
         _fill(world.archives)
         gone = done(world.cycle())
     assert {action for action, _ in gone} == {"delete_archive"}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("level", [Level.WARNING, Level.CRITICAL])
+def test_what_was_deleted_in_another_store_on_the_filesystem_comes_before_a_choice(
+    loop_disk: LoopDisks, level: Level
+) -> None:
+    """SPEC 7.6: at critical it goes first, at warning it counts as gained, whatever store it is of."""
+    disk = loop_disk("ext4", 400)
+    outside = disk.path.parent
+    mine, other = (
+        World(disk.path / name, archives=outside / f"archives-{name}", state=outside / "state") for name in "ab"
+    )
+    mine.backup("w-20260101", mib=20)
+    mine.backup("w-20260901", State.CONFIRMED, age=1, mib=1)
+    other.backup("x-20260101", mib=100)
+    other.backup("x-20260901", State.CONFIRMED, age=1, mib=1)
+    other.set(reclaim={"grace": 3600.0})
+    stores = tuple(replace(world.store, name=name) for world, name in zip((mine, other), "ab", strict=True))
+    with open_app(Settings(path="/ullage.toml", state_dir=str(outside / "state"), stores=stores)) as app:
+        for store in stores:
+            register(store, app.catalog, now=time.time())
+        one, two = app.sites["a"], app.sites["b"]
+        act = ACTS[Action.DELETE]
+        with patch("tests.engine.acts.CHOSEN", "x-20260101"):
+            assert app.engine.one(two, Act(), Trigger.USER, act, alone=True).actions[0].phase is Phase.TRASHED
+        (disk.path / "others").write_bytes(os.urandom((165 if level is Level.WARNING else 185) * MIB))
+        planned = app.engine.cycle(one, Act(dry_run=True))
+        assert planned.level is level
+        gone = [("delete", "x-20260101")] if level is Level.CRITICAL else []
+        assert [(str(op.action), op.backup_id) for op in planned.actions] == gone
+        assert done(app.engine.cycle(one, Act())) == gone
+        assert (mine.live(), len(app.engine.trashed(two))) == (["w-20260101", "w-20260901"], 1 - len(gone))
 
 
 @pytest.mark.root

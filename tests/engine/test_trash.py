@@ -238,6 +238,16 @@ def test_what_is_pinned_meanwhile_stays_in_the_trash(world: World) -> None:
     assert trashed(world) == [ONE]
 
 
+def test_a_plan_says_that_what_is_pinned_stays_in_the_trash(world: World) -> None:
+    delete(world)
+    with world.app() as app, app.sites["main"].open() as opened:
+        opened.source.pin(Pin(backup_id=ONE, at=time.time()))
+    world.press(96)
+    planned, really = world.cycle(Act(dry_run=True)).actions[0], world.cycle().actions[0]
+    assert (planned.result, really.result) == (Result.SKIPPED, Result.SKIPPED)
+    assert "pinned" in planned.reason == really.reason
+
+
 def test_what_lies_in_the_trash_outlives_the_catalog(world: World) -> None:
     """Its label tells what it is; and by it, it goes in its time, and comes back."""
     before = fingerprint(world.backups / ONE)

@@ -16,7 +16,9 @@ from ullage.errors import UllageError
 from ullage.model.backups import Operation
 from ullage.model.cycles import CycleRecord
 from ullage.model.units import format_size, printable
-from ullage.model.words import CleanupLevel, Level, Phase, Result
+from ullage.model.words import Action, CleanupLevel, Level, Phase, Result, Trigger
+
+_DELETING = (Action.DELETE, Action.DELETE_ARCHIVE)
 
 
 @click.command()
@@ -151,6 +153,9 @@ def _print(record: CycleRecord) -> None:
     if record.usage_after != record.usage_before:
         usage += f" -> {percent(record.usage_after)}"
     out(f"{record.store}: {record.level}, {usage}; {what}, {format_size(gained)}")
+    for_good = [op for op in done if op.trigger is Trigger.USER and op.action in _DELETING and op not in trashed]
+    if for_good:
+        out(f"{record.store}: {len(for_good)} gone for good; that cannot be undone")
     if trashed:
         size = format_size(sum(op.predicted_bytes for op in trashed))
         back = "ullage undo" if len(trashed) == 1 else "ullage undo --all"

@@ -16,8 +16,9 @@ from ullage.engine.cycle import Act
 from ullage.engine.reclaim import Reclaim
 from ullage.errors import Refused, UsageError
 from ullage.model.backups import Operation
-from ullage.model.units import printable
-from ullage.model.words import LIVE_STATES, Result, State, Trigger
+from ullage.model.units import format_age, printable
+from ullage.model.words import LIVE_STATES, Level, Result, State, Trigger
+from ullage.policy.assess import assess
 
 Run = Callable[[Reclaim], Operation]
 
@@ -144,13 +145,24 @@ def _run(
     with application() as app:
         site = find_one(app, backup_id)
         if question is not None and not dry_run:
-            confirm(f"{question} (store {site.settings.name}, {site.settings.backup_root})", yes=yes)
+            fate = _fate(site) if to_state in (None, State.DELETED) else ""
+            confirm(f"{question}{fate} (store {site.settings.name}, {site.settings.backup_root})", yes=yes)
         alone = to_state not in LIVE_STATES or not _is_live(site, backup_id)
         act = Act(dry_run=dry_run, done=told(dry_run))
         record = app.engine.one(site, act, trigger, run, alone=alone)
     finish([record], [shapes.cycle(record)])
     if any(op.result in (Result.SKIPPED, Result.DEFERRED) for op in record.actions):
         click.get_current_context().exit(1)
+
+
+def _fate(site: Any) -> str:
+    """Whether what a person deletes now can be undone."""
+    grace = site.settings.reclaim.grace
+    level = assess(site.read(), site.settings.watermarks).level
+    if grace and level not in (Level.CRITICAL, Level.EMERGENCY):
+        return f" It can be undone for {format_age(grace)}."
+    why = f"the store is at {level}" if grace else "reclaim.grace is 0"
+    return f" It goes for good, and cannot be undone: {why}."
 
 
 def _is_live(site: Any, backup_id: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from ullage.engine.execute import describe
 from ullage.engine.reclaim import Reclaim
 from ullage.engine.recover import recover
 from ullage.engine.trash import Trash, due
-from ullage.errors import Busy, CatalogError, Interrupted, Refused, UllageError
+from ullage.errors import Busy, CatalogError, Interrupted, Refused, UllageError, Unavailable
 from ullage.model.backups import Operation, Selection
 from ullage.model.cycles import CycleRecord, QueuedAlert
 from ullage.model.readings import Pressure, Reading
@@ -56,10 +57,11 @@ class Act(Struct, frozen=True, kw_only=True):
 class Engine:
     """Cycles and commands over any store; what it knows from one to the next is in the catalog."""
 
-    def __init__(self, catalog: Catalog, clock: Clock, notifier: Notifier) -> None:
+    def __init__(self, catalog: Catalog, clock: Clock, notifier: Notifier, sites: Callable[[], Iterable[Site]]) -> None:
         self._catalog = catalog
         self._clock = clock
         self._notifier = notifier
+        self._sites = sites
 
     def cycle(self, site: Site, act: Act, *, reclaim: bool = True) -> CycleRecord:
         """One check of a store: recorded, told where its level changed, acted upon if ``reclaim``.
@@ -113,9 +115,13 @@ class Engine:
         also = self._waiting(name, reading, archives=True) if disbelief is None and apart else None
         faults += [why for why in (stalled, also) if why is not None]
         held = disbelief is not None or stalled is not None
+        emptied, expected = self._trash_beside(site, act, pressure, faults)
+        if emptied and not act.dry_run:
+            pressure = assess(site.read(), site.settings.watermarks)
         archives = stalled is not None and apart  # on a filesystem of their own they may go all the same
 
         def run(reclaim: Reclaim) -> Iterator[Operation]:
+            reclaim.expect(*expected)
             if not held:
                 yield from self._respond(reclaim, pressure)
                 return
@@ -124,9 +130,9 @@ class Engine:
                 yield from self._archives(reclaim)
 
         if held and not archives and not self._catalog.trashed(name):
-            return [], ()
+            return emptied, ()
         done, failed = self._guarded(site, act, run, faults)
-        return done, () if act.dry_run else self._tell_of(FAILURE, site.settings, pressure, failed)
+        return emptied + done, () if act.dry_run else self._tell_of(FAILURE, site.settings, pressure, failed)
 
     def emergency(self, site: Site, act: Act) -> CycleRecord:
         """The emergency reclaim, until the target is free, at whatever level the store is."""
@@ -219,7 +225,7 @@ class Engine:
         """What was deleted under these tokens goes for good."""
 
         def empty(trash: Trash) -> Iterator[Operation]:
-            return trash.empty(lambda op: op.token in tokens, "the trash was emptied by hand")
+            return trash.empty(partial(_is_of, tokens), "the trash was emptied by hand")
 
         return self._in_trash(site, act, tokens, empty)
 
@@ -259,6 +265,47 @@ class Engine:
         except (UllageError, OSError) as error:
             faults.append(str(error))
         return actions
+
+    def _trash_beside(
+        self, site: Site, act: Act, pressure: Pressure, faults: list[str]
+    ) -> tuple[list[Operation], tuple[int, int]]:
+        """What people deleted in other stores on this filesystem: it goes from critical on, before anything is chosen.
+
+        Also the (bytes, inodes) that are to come of it without this store's doing: all of it, where none goes now.
+        """
+        reason = f"{_reason(pressure)}, in store {site.settings.name} on the same filesystem; the trash goes first"
+        goes = pressure.level in (Level.CRITICAL, Level.EMERGENCY)
+        actions: list[Operation] = []
+        size = inodes = 0
+        for other, lying in self._beside(site):
+            tokens = {op.token for op in lying}
+            if goes and act.dry_run:
+                planned = [replace(op, result=Result.PLANNED, reason=reason) for op in lying]
+                actions += self._told(other, act, planned)
+            if goes and not act.dry_run:
+                try:
+                    with self._alone(other, act) as opened:
+                        trash = Trash(opened, self._catalog, self._clock, act.stop)
+                        chosen = partial(_is_of, tokens)
+                        actions += self._told(other, act, trash.empty(chosen, reason))
+                except (Busy, Unavailable) as error:
+                    faults.append(str(error))
+            else:
+                size += sum(op.predicted_bytes for op in lying)
+                inodes += sum(op.predicted_inodes for op in lying)
+        return actions, (size, inodes)
+
+    def _beside(self, site: Site) -> Iterator[tuple[Site, list[Operation]]]:
+        """Other stores whose backups lie on the filesystem of this one, and what may go of their trash."""
+        for other in self._sites():
+            name = other.settings.name
+            lying = [op for op in self._catalog.trashed(name) if op.action is Action.DELETE]
+            if name == site.settings.name or not lying:
+                continue
+            with suppress(UllageError, OSError), site.open() as here, other.open() as there:
+                if here.filesystem is not None and here.filesystem == there.filesystem:
+                    pins = there.source.pins()
+                    yield other, [op for op in lying if op.backup_id not in pins]
 
     def _waiting(self, store: str, reading: Reading, *, archives: bool = False) -> str | None:
         """Why the store is not reclaimed now although it is pressed: the last time it was of no use."""
@@ -348,12 +395,17 @@ class Engine:
         frozen = self.clock_fault()
         if frozen is not None:
             raise Refused(f"{frozen} (ullage clock accept)")
-        pressure = assess(site.read(), site.settings.watermarks)
+        before = pressure = assess(site.read(), site.settings.watermarks)
+        faults: list[str] = []
+        actions, expected = self._trash_beside(site, act, pressure, faults)
+        if actions and not act.dry_run:
+            pressure = assess(site.read(), site.settings.watermarks)
         with self.working(site, act, trigger) as reclaim:
-            actions = list(run(reclaim, pressure))
-            faults = [*self._judge(reclaim), *self._capped(reclaim)]
+            reclaim.expect(*expected)
+            actions += run(reclaim, pressure)
+            faults += [*self._judge(reclaim), *self._capped(reclaim)]
             reclaim.tidy()
-        return self._record(site, pressure, actions, (), faults=faults)
+        return self._record(site, before, actions, (), faults=faults)
 
     def one(
         self, site: Site, act: Act, trigger: Trigger, run: Callable[[Reclaim], Operation], *, alone: bool
@@ -513,6 +565,10 @@ class Engine:
             notes=(*faults, *notes),
             served=not tuple(faults),
         )
+
+
+def _is_of(tokens: Container[str], op: Operation) -> bool:
+    return op.token in tokens
 
 
 def _empty_trash(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:

@@ -113,15 +113,18 @@ class Reclaim:
             return not archives or op.action is Action.DELETE_ARCHIVE
 
         if self.dry_run:
-            for op in filter(chosen, self._trash.content):
-                planned = replace(op, result=Result.PLANNED, reason=reason, reclaimed_bytes=op.predicted_bytes)
-                yield self._reported(planned)
+            for op in self._trash.plan(chosen, reason):
+                yield self._reported(op)
             return
         for op in self._trash.empty(chosen, reason):
             if op.result is Result.DONE:
                 self._weigh(op)
             yield self._reported(op)
         self._pending = self._trash.pending if archives else (0, 0)  # what could not go now is no room
+
+    def expect(self, size: int, inodes: int) -> None:
+        """Room that is to come without this reclaim."""
+        self._pending = (self._pending[0] + size, self._pending[1] + inodes)
 
     def tidy(self) -> None:
         """Make the ballast again once usage is under the warning watermark."""
@@ -377,7 +380,7 @@ class Reclaim:
                 self._add_pending(op)
 
     def _add_pending(self, op: Operation) -> None:
-        self._pending = (self._pending[0] + op.predicted_bytes, self._pending[1] + op.predicted_inodes)
+        self.expect(op.predicted_bytes, op.predicted_inodes)
 
     def _act(self, held: Held, op: Operation, allowed: Callable[[Backup], tuple[str, ...]], *, only: bool) -> Operation:
         """Look again, then archive or delete. ``only``: no deleting in the place of archiving."""

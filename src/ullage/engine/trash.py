@@ -12,6 +12,8 @@ from ullage.model.backups import Operation
 from ullage.model.words import Action, Result
 from ullage.ports import Catalog, Clock, OpenStore, Stop
 
+_PINNED = "it is pinned (ullage undo brings it back)"
+
 
 class Trash:
     """The trash of one opened, locked store."""
@@ -43,6 +45,17 @@ class Trash:
             if chosen(op):
                 yield self._purged(op, why)
 
+    def plan(self, chosen: Callable[[Operation], bool], why: str) -> list[Operation]:
+        """What ``empty`` would do."""
+        pins = self._opened.source.pins()
+        return [
+            replace(op, result=Result.SKIPPED, reason=_PINNED)
+            if op.backup_id in pins
+            else replace(op, result=Result.PLANNED, reason=why, reclaimed_bytes=op.predicted_bytes)
+            for op in self.content
+            if chosen(op)
+        ]
+
     def bring_back(self, op: Operation) -> Operation:
         """What was deleted is in its place again; or skipped, where something else stands there."""
         try:
@@ -52,7 +65,7 @@ class Trash:
 
     def _purged(self, op: Operation, why: str) -> Operation:
         if op.backup_id in self._opened.source.pins():
-            return replace(op, result=Result.SKIPPED, reason="it is pinned (ullage undo brings it back)")
+            return replace(op, result=Result.SKIPPED, reason=_PINNED)
         try:
             return self._executor.purge(op, why)
         except (CatalogError, Interrupted):

@@ -137,13 +137,18 @@ class OpenDirectoryStore:
 
         return StoreTrash(self.settings.name, self._roots)
 
+    @property
+    def filesystem(self) -> int | None:
+        """The device number of the filesystem of the backups; None where it is mounted no more."""
+        return mounts.device_of(self._roots.backup_fd)
+
     @contextmanager
     def turn(self, wait: float) -> Iterator[None]:
         """The filesystem of the backups, for one backup: two stores on it must not both go for the same pressure.
 
         Among the processes of one state directory. Where its lock file cannot be made (a full disk) there is none.
         """
-        device = mounts.device_of(self._roots.backup_fd)
+        device = self.filesystem
         fd = os.open(self._state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             with ExitStack() as stack:
