@@ -348,7 +348,7 @@ class Catalog(Journal, Protocol):
         """The id of the newest operation of all; those begun later have higher ones, whatever the clock says."""
         ...
 
-    def taken(self, store: str, since: float | None, after: int) -> Taken:
+    def taken(self, store: str, since: float | None, after: int, *, archives: bool = False) -> Taken:
         """What the disk's pressure took: operations with an id above ``after``, begun at ``since`` or later."""
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import LoopDisks
-from tests.engine.world import World, done
+from tests.engine.world import MIB, World, done
 from ullage.engine.caps import holds, resume
 from ullage.engine.cycle import Act
 from ullage.model.backups import Operation
@@ -271,3 +272,32 @@ def test_an_emergency_in_which_nothing_is_tried_does_not_forget_the_cap(pressed:
     world.set(reclaim={"keep_last": 100})
     assert gone(world.emergency()) == 0
     assert held(world) == ["caps.day"]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("caps", "key"), [({"hour": 2}, "caps.hour"), ({"day_share": 30.0}, "caps.day_share")])
+def test_archives_have_the_same_caps_counted_apart(
+    loop_disk: LoopDisks, ground: Path, caps: dict[str, float], key: str
+) -> None:
+    disk = loop_disk("ext4", 200)
+    world = World(ground, archives=disk.path / "archives")
+    world.set(caps=caps, alerts=HOOK)
+    world.backup("w-20260901", State.CONFIRMED)
+    month = world.archives / "2025/01"
+    month.mkdir(parents=True)
+    for day in range(1, 11):
+        (month / f"w-202501{day:02d}.tar.gz").write_bytes(os.urandom(17 * MIB))
+    (disk.path / "others").write_bytes(os.urandom(4 * MIB))
+    world.set(watermarks={"warning": 20, "critical": 30})
+    planned = world.cycle(Act(dry_run=True))
+    record = world.cycle()
+    archives = [backup_id for action, backup_id in done(record) if action == "delete_archive"]
+    assert [op.backup_id for op in planned.actions] == archives
+    assert len(archives) == (2 if key == "caps.hour" else 3)
+    assert held(world) == [key]
+    assert any("archives went by themselves" in note for note in record.notes)
+    assert len(told(world)) == 1
+    assert done(world.cycle()) == []
+    with world.app() as app:
+        resume(app.catalog, "main")
+    assert len(done(world.cycle())) > 0

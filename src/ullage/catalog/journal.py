@@ -10,7 +10,7 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from ullage.catalog.database import Database, Row, sensible
-from ullage.catalog.schema import TAKEN
+from ullage.catalog.schema import TAKEN, TAKEN_ARCHIVES
 from ullage.errors import CatalogError
 from ullage.model.backups import Operation
 from ullage.model.units import printable
@@ -90,14 +90,14 @@ class Journal(Database):
         """The id of the newest operation of all; those begun later have higher ones, whatever the clock says."""
         return int(self._read("SELECT coalesce(max(id), 0) FROM operations")[0][0])
 
-    def taken(self, store: str, since: float | None, after: int) -> Taken:
+    def taken(self, store: str, since: float | None, after: int, *, archives: bool = False) -> Taken:
         """What the disk's pressure took: operations with an id above ``after``, begun at ``since`` or later.
 
-        One that is dated in the future, from before the clock was set back, is among them.
+        One that is dated in the future, from before the clock was set back, is among them. ``archives``: those alone.
         """
         count, size, first = self._read(
             "SELECT count(*), coalesce(sum(predicted_bytes), 0), min(at) FROM operations"
-            f" WHERE store = ? AND at >= ? AND id > ? AND {TAKEN}",
+            f" WHERE store = ? AND at >= ? AND id > ? AND {TAKEN_ARCHIVES if archives else TAKEN}",
             (store, float("-inf") if since is None else since, after),
         )[0]
         return Taken(count=count, bytes=size, first=first)

@@ -12,6 +12,8 @@ from ullage.errors import CatalogError
 
 TAKEN = """"trigger" = 90 AND action IN ('archive', 'delete') AND (result = 'done' OR phase = 'purging')"""
 """The operations that count against a cap: what pressure took, also where it is half gone and cannot be finished."""
+TAKEN_ARCHIVES = """"trigger" = 90 AND action = 'delete_archive' AND (result = 'done' OR phase = 'purging')"""
+"""Those that count against the caps of archives."""
 
 MIGRATIONS = (
     """

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ullage.model.backups import Backup
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import Level
@@ -35,26 +34,32 @@ class Hold(Struct, frozen=True, kw_only=True):
 
 
 class Budget:
-    """What one reclaim may take; ``stop`` is the cap that ended it. ``free``: a person chose, and nothing binds."""
+    """What one reclaim may take of backups, or of ``archives``; ``stop`` is the cap that ended it.
 
-    def __init__(self, store: StoreSettings, catalog: Catalog, clock: Clock, *, free: bool) -> None:
+    ``free``: a person chose, and nothing binds.
+    """
+
+    def __init__(
+        self, store: StoreSettings, catalog: Catalog, clock: Clock, *, free: bool, archives: bool = False
+    ) -> None:
         self._store = store
         self._catalog = catalog
         self._clock = clock
         self._begun = catalog.newest()
         self._planned = Taken()
+        self._archives = archives
         self.free = free
         self.stop: Cap | None = None
 
-    def forbids(self, backup: Backup, standing: Iterable[Backup]) -> bool:
-        """Whether this one of the standing backups may not go; then none may after it."""
+    def forbids(self, size: int, standing: int) -> bool:
+        """Whether one of ``size`` bytes, of ``standing`` bytes in all, may not go; then none may after it."""
         if self.free:
             return False
         if self.stop is None:
             now = self._clock.now()
-            left = sum(one.reclaimable_bytes for one in standing) - self._planned.bytes
             windows = {window: self._taken(window, now) for window in Window}
-            self.stop = binding(self._store.caps, windows, left, backup.reclaimable_bytes, now=now)
+            cap = binding(self._store.caps, windows, standing - self._planned.bytes, size, now=now)
+            self.stop = None if cap is None else replace(cap, archives=self._archives)
         return self.stop is not None
 
     def plan(self, gain: int) -> None:
@@ -67,7 +72,8 @@ class Budget:
         after = self._catalog.resumed(self._store.name)
         if since is None:
             after = max(after, self._begun)
-        found, planned = self._catalog.taken(self._store.name, since, after), self._planned
+        found = self._catalog.taken(self._store.name, since, after, archives=self._archives)
+        planned = self._planned
         return Taken(count=found.count + planned.count, bytes=found.bytes + planned.bytes, first=found.first)
 
 

@@ -337,7 +337,7 @@ class Engine:
 
     def _capped(self, reclaim: Reclaim) -> list[str]:
         """What to say of a reclaim that a cap ended; it is remembered, and told once within the alerts' repeat."""
-        store, cap = reclaim.settings, reclaim.budget.stop
+        store, cap = reclaim.settings, reclaim.budget.stop or reclaim.archive_budget.stop
         why = [] if cap is None else [f"{told(cap)} ({lifted_by(store.name)} lifts it)"]
         if reclaim.dry_run or reclaim.budget.free:
             return why

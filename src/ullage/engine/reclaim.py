@@ -62,7 +62,9 @@ class Reclaim:
         self._stop = stop
         self._done = done
         self._executor = Executor(opened, catalog, clock, stop)
-        self.budget = Budget(self._store, catalog, clock, free=trigger is not Trigger.DISK_SPACE)
+        free = trigger is not Trigger.DISK_SPACE
+        self.budget = Budget(self._store, catalog, clock, free=free)
+        self.archive_budget = Budget(self._store, catalog, clock, free=free, archives=True)
         self._short: tuple[list[int], list[int]] = ([], [])
         self._broken = 0
         self._acted = 0
@@ -193,7 +195,7 @@ class Reclaim:
         """The oldest archives, at most ten, until there is enough room for archives again."""
         archives = self._opened.source.archives()
         floors = protect.archive_floors(archives, self._backups.values(), self._store.reclaim.keep_last)
-        gone = 0
+        gone = freed = 0
         for archive in respond.archives_to_go(archives, floors):
             if archive.backup_id in self._gone:
                 continue  # made a moment ago by this very reclaim
@@ -201,8 +203,15 @@ class Reclaim:
                 return
             if not self.dry_run and enough(self.reading):
                 return
+            if self.archive_budget.forbids(archive.size_bytes, sum(one.size_bytes for one in archives) - freed):
+                return
             op = self.delete_archive(archive, reason)
-            gone += op.result in (Result.DONE, Result.PLANNED)
+            if op.result in (Result.DONE, Result.PLANNED):
+                gone += 1
+                if self.dry_run:
+                    self.archive_budget.plan(archive.size_bytes)
+                else:
+                    freed += archive.size_bytes
             if op.result is Result.DONE:
                 self._weigh(op)
             yield self._reported(op)
@@ -276,7 +285,10 @@ class Reclaim:
             if self._stopping() or self.missing():
                 return
             with nullcontext() if self.dry_run else self._opened.turn(TURN):
-                if self._enough(goal) or self.budget.forbids(backup, self._backups.values()):
+                if self._enough(goal):
+                    return
+                standing = sum(one.reclaimable_bytes for one in self._backups.values())
+                if self.budget.forbids(backup.reclaimable_bytes, standing):
                     return
                 yield backup
 

@@ -50,6 +50,7 @@ class Cap(Struct, frozen=True, kw_only=True):
     until: float | None
     taken: int
     percent: float
+    archives: bool = False
 
     @property
     def key(self) -> str:
@@ -103,9 +104,10 @@ def binds(cap: Cap | None, caps: CapSettings, *, now: float) -> bool:
 def told(cap: Cap) -> str:
     """What stopped a reclaim, and when it goes on, for a person."""
     window = f"one {cap.window}" if cap.until is None else f"one {cap.window} up to {rfc3339(cap.at)}"
-    went = f"1 backup went by itself in {window}"
+    what = "archive" if cap.archives else "backup"
+    went = f"1 {what} went by itself in {window}"
     if cap.taken != 1:
-        went = f"{cap.taken} backups went by themselves in {window}"
+        went = f"{cap.taken} {what}s went by themselves in {window}"
     if cap.share:
         stop = f"with one more it would be {cap.percent:.1f} % of the bytes, over {cap.key} = {cap.limit:g}"
     else:
