@@ -19,7 +19,7 @@ from tests.engine.moments import between, of, pin
 from tests.engine.world import World, done, fingerprint
 from ullage.engine.cycle import Act
 from ullage.model.backups import Pin
-from ullage.model.words import Level, Result, State
+from ullage.model.words import CleanupLevel, Level, Result, State
 from ullage.sources.held import StateHeld
 from ullage.sources.states import StateSource
 from ullage.system import archives
@@ -347,3 +347,29 @@ def test_the_source_reads_a_locked_backup_without_taking_its_lock(world: World) 
         (found,) = [one for one in opened.source.backups() if one.id == FIRST]
         os.close(fd)
     assert "locked" in str(found.busy)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_subvolume_as_a_backup_goes_and_a_read_only_one_is_not_even_planned(
+    loop_disk: LoopDisks, readonly: bool
+) -> None:
+    disk = loop_disk("btrfs", 300)
+    world = World(disk.path, state=disk.path.parent / "state", archives=disk.path.parent / "archives")
+    world.backup("w-20260901", State.CONFIRMED, age=1)
+    plain = world.backup("w-20260101", mib=4)
+    plain.rename(disk.path / "plain")
+    subprocess.run(["btrfs", "-q", "subvolume", "create", str(plain)], check=True)
+    subprocess.run(["cp", "-a", f"{disk.path}/plain/.", str(plain)], check=True)
+    if readonly:
+        subprocess.run(["btrfs", "property", "set", str(plain), "ro", "true"], check=True)
+    world.set(capacity=5 << 20, archive={"before_delete": False})
+    planned, record = world.cycle(Act(dry_run=True)), world.cycle()
+    gone = [] if readonly else [("delete", "w-20260101")]
+    assert [(str(op.action), op.backup_id) for op in planned.actions] == gone
+    assert done(record) == gone
+    assert plain.exists() == readonly
+    if readonly:
+        with world.app() as app, app.sites["main"].open() as opened:
+            stays = app.engine.select(opened, CleanupLevel.NUCLEAR, None).stays["w-20260101"]
+        assert any("read-only" in why for why in stays)

@@ -24,6 +24,13 @@ _LATEST = 1 << 40
 """A time in seconds beyond any real one (the year 36812): larger numbers are not times."""
 
 
+def _unchangeable(fd: int) -> str | None:
+    """Why not even root may change a directory, so that it can never go; of others the attempt itself tells."""
+    if os.geteuid() != 0 or os.access(".", os.W_OK, dir_fd=fd):
+        return None
+    return "it is immutable, or a read-only subvolume (btrfs property set PATH ro false)"
+
+
 def read_facts(fd: int, name: str, survey: tree.Survey | None) -> Backup:
     """The backup that an open directory holds; without a survey its sizes are 0."""
     state, fault = _state(fd)
@@ -50,6 +57,7 @@ def read_facts(fd: int, name: str, survey: tree.Survey | None) -> Backup:
         return backup
     return replace(
         backup,
+        fault=fault or _unchangeable(fd),
         size_bytes=survey.size_bytes,
         reclaimable_bytes=survey.reclaimable_bytes,
         inodes=survey.inodes,
