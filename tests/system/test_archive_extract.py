@@ -7,7 +7,7 @@ import os
 import stat
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +18,7 @@ from blake3 import blake3
 from tests.system.workshop import Workshop, opened, small_backup
 from ullage.errors import ArchiveError
 from ullage.system import archives
+from ullage.system.archive_tar import Tar
 from ullage.system.archives import Contents, extract_archive, list_archive
 
 
@@ -125,3 +126,58 @@ def test_what_was_extracted_is_durable(workshop: Workshop, monkeypatch: pytest.M
     with opened(archive) as fd:
         extract_archive(fd, workshop.out_fd)
     assert synced == [["b"]]
+
+
+def _a_placeholder(top: Path) -> None:
+    (top / "link").unlink()
+    (top / "link").touch()
+
+
+def _a_copy(top: Path) -> None:
+    (top / "second").unlink()
+    (top / "second").write_bytes((top / "first").read_bytes())
+
+
+def _a_turn(top: Path) -> None:
+    (top / "link").unlink()
+    (top / "link").symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_a_placeholder, "b/link is of another kind"),
+        (_a_turn, "b/link leads elsewhere"),
+        (_a_copy, "b/second is not the hard link"),
+        (lambda top: (top / "first").write_bytes(b"short"), "b/first is 5 bytes long and should be 7"),
+        (lambda top: (top / "fifo").unlink(), "b/fifo cannot be looked at: No such file"),
+    ],
+)
+def test_what_tar_left_out_without_a_word_is_found(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], said: str
+) -> None:
+    """GNU tar ends well where it could not exchange the placeholder of a symbolic link for the link."""
+    backup = workshop.store / "b"
+    backup.mkdir()
+    (backup / "first").write_bytes(b"content")
+    (backup / "second").hardlink_to(backup / "first")
+    (backup / "link").symlink_to("/somewhere")
+    os.mkfifo(backup / "fifo")
+    workshop.write("b")
+    check = archives._check_extracted
+
+    def and_spoil(tar: Tar, name: str) -> None:
+        check(tar, name)
+        spoil(workshop.out / "b")
+
+    monkeypatch.setattr(archives, "_check_extracted", and_spoil)
+    with opened(workshop.archive) as fd, pytest.raises(ArchiveError, match=said):
+        extract_archive(fd, workshop.out_fd)
+
+
+def test_of_two_members_of_one_name_the_last_one_counts(workshop: Workshop) -> None:
+    archive = workshop.archive.with_name("twice.tar.gz")
+    archive.write_bytes(evil(("b/x", SYMLINK, "nowhere"), ("b/x", FILE, "")))
+    with opened(archive) as fd:
+        extract_archive(fd, workshop.out_fd)
+    assert (workshop.out / "b/x").read_bytes() == b"evil"

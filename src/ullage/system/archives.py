@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from ullage.errors import ArchiveError, Changed, Interrupted, NoRoom
 from ullage.model.units import format_size, printable
+from ullage.system.archive_extracted import missing
 from ullage.system.archive_manifest import Manifest, difference
 from ullage.system.archive_members import DIRECTORY, HARD_LINK, Member, Tape, members
 from ullage.system.archive_tar import Tar, running
@@ -158,7 +159,8 @@ def read_top(fd: int) -> str | None:
 def extract_archive(fd: int, destination_fd: int, *, should_stop: ShouldStop | None = None) -> None:
     """Extracts a whole archive into the empty directory, durably: owners, modes, times, links, xattrs, ACLs, holes.
 
-    It is read to its end first, so that nothing of a broken one is put on the disk. Raises ArchiveError, NoRoom,
+    It is read to its end first, so that nothing of a broken one is put on the disk, and what was extracted is held
+    against it afterwards. Raises ArchiveError, NoRoom,
     Interrupted; what was extracted until then is the caller's to remove.
     """
     list_archive(fd, should_stop=should_stop)
@@ -169,6 +171,10 @@ def extract_archive(fd: int, destination_fd: int, *, should_stop: ShouldStop | N
             if not _fed(tar, chunk):
                 break
         _check_extracted(tar, name)
+    with _whole(name):
+        wrong = missing(members(Tape(_stream(fd, name, should_stop))), destination_fd)
+    if wrong is not None:
+        raise ArchiveError(f"cannot extract {name}: {wrong}, though tar said nothing")
     try:
         syncfs(destination_fd)
     except OSError as error:
