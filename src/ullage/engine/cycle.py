@@ -30,14 +30,23 @@ from ullage.policy.caps import binds, told
 from ullage.policy.stall import stall_after
 from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
 
-CLOCK, FAILURE = "\0clock", "\0failure"
-"""Added to a store's name: whether people were told that the clock is not believed, or that a reclaim was cut short.
+CLOCK, FAILURE, EXHAUSTED, UNCONFIRMED = "\0clock", "\0failure", "\0exhausted", "\0unconfirmed"
+"""Added to a store's name: whether people were told that the clock is not believed, that a reclaim was cut short, that
+nothing more may go, or that a series has no good backup of late.
 
 Their times are since boot.
 """
 _TOLD = {
     CLOCK: ("Confirm it with: ullage clock accept", "The clock is believed again."),
     FAILURE: ("It is tried again in the next cycle; see also: ullage doctor", "A reclaim came to its end again."),
+    EXHAUSTED: (
+        "Until then ullage frees nothing on this disk.",
+        "Something may go again, or the usage is under critical.",
+    ),
+    UNCONFIRMED: (
+        "Look at what makes and confirms them; reclaim.keep_last holds the newest good one meanwhile.",
+        "Each series has a confirmed backup of late again.",
+    ),
 }
 """What is added to such an alert, and what is said when it is over."""
 _DELETING = (Action.DELETE, Action.DELETE_ARCHIVE)
@@ -62,6 +71,7 @@ class Engine:
         self._clock = clock
         self._notifier = notifier
         self._sites = sites
+        self._looked: dict[str, float] = {}
 
     def cycle(self, site: Site, act: Act, *, reclaim: bool = True) -> CycleRecord:
         """One check of a store: recorded, told where its level changed, acted upon if ``reclaim``.
@@ -103,6 +113,11 @@ class Engine:
             done, said = self._relieve(site, act, reading, now, disbelief, faults)
             actions += done
             alerts += said
+        if reclaim and not act.dry_run and disbelief is None and reading.fault is None:
+            moved = any(op.result is Result.DONE for op in actions)
+            why, said = self._remark(site, reading, now, moved=moved)
+            notes += [] if why is None else [why]
+            alerts += said
         return self._record(site, pressure, actions, alerts, notes, faults)
 
     def _relieve(
@@ -133,6 +148,30 @@ class Engine:
             return emptied, ()
         done, failed = self._guarded(site, act, run, faults)
         return emptied + done, () if act.dry_run else self._tell_of(FAILURE, site.settings, pressure, failed)
+
+    def _remark(
+        self, site: Site, reading: Reading, pressure: Pressure, *, moved: bool
+    ) -> tuple[str | None, tuple[QueuedAlert, ...]]:
+        """Why nothing more may go, and what was told of that and of series without a good backup of late.
+
+        ``moved``: something went in this cycle, so that there was more.
+        """
+        store, now, since = site.settings, self._clock.now(), self._clock.monotonic()
+        told: tuple[QueuedAlert, ...] = ()
+        why = None
+        try:
+            why = None if moved else remarks.nothing_more(site, reading, pressure.level, now=now)
+            told = self._tell_of(EXHAUSTED, store, pressure, why)
+            last = self._looked.get(store.name)
+            if last is None or since - last >= remarks.LOOK:
+                series = remarks.not_confirmed(site, now=now)
+                self._looked[store.name] = since
+                told += self._tell_of(UNCONFIRMED, store, pressure, series, Level.WARNING)
+        except CatalogError:
+            raise
+        except (UllageError, OSError):
+            pass  # the store went away meanwhile, which the next look tells
+        return why, told
 
     def emergency(self, site: Site, act: Act) -> CycleRecord:
         """The emergency reclaim, until the target is free, at whatever level the store is."""
@@ -515,13 +554,15 @@ class Engine:
         self._catalog.set_alert_state(store.name + what, state)
         return self._tell(store, level, "notice", usage, details)
 
-    def _tell_of(self, what: str, store: StoreSettings, pressure: Pressure, why: str | None) -> tuple[QueuedAlert, ...]:
+    def _tell_of(
+        self, what: str, store: StoreSettings, pressure: Pressure, why: str | None, worst: Level = Level.CRITICAL
+    ) -> tuple[QueuedAlert, ...]:
         """Queue an alert where something began to hold reclaims up, has done so for long, or no longer does."""
         before = self._catalog.alert_state(store.name + what)
         if before is None and why is None:
             return ()
         advice, over = _TOLD[what]
-        level, details = (Level.OK, [over]) if why is None else (Level.CRITICAL, [why, advice])
+        level, details = (Level.OK, [over]) if why is None else (worst, [why, advice])
         now, settled = self._clock.mark().boot_seconds, _ROUGHLY * store.monitor.interval
         state, kind = alert_due(before, level, now=now, repeat=store.alerts.repeat, settled=settled)
         if state != before:

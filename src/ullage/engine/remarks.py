@@ -1,12 +1,19 @@
-"""What people are told of beside a level."""
+"""What people are told beside a level: what was settled, that nothing more may go, that a series has no good backup."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
 from ullage.model.backups import Operation
+from ullage.model.readings import Reading
 from ullage.model.units import printable
+from ullage.model.words import Level
+from ullage.policy import exhausted
+from ullage.policy.unconfirmed import unconfirmed
+from ullage.ports import Site
 
+LOOK = 3600.0
+"""Seconds between two looks at whether backups are still confirmed: it takes a look at all of them."""
 _NAMED = 3
 """So many operations are named, and the others counted."""
 
@@ -23,3 +30,18 @@ def settled(ops: Sequence[Operation], unsettled: Container[int]) -> list[str]:
         for op in ops
         if op.id in unsettled
     ]
+
+
+def nothing_more(site: Site, reading: Reading, level: Level, *, now: float) -> str | None:
+    """Why nothing more of an opened store may go at this level; None where something may. Raises Unavailable."""
+    if level not in (Level.CRITICAL, Level.EMERGENCY):
+        return None
+    with site.open() as opened:
+        archives = opened.source.archives() if reading.same_filesystem else []
+        return exhausted.nothing_more(level, opened.source.backups(), archives, site.settings, now=now)
+
+
+def not_confirmed(site: Site, *, now: float) -> str | None:
+    """Which series had no good backup of late. Raises Unavailable."""
+    with site.open() as opened:
+        return unconfirmed(opened.source.backups(), now=now)

@@ -62,5 +62,5 @@ def _lines(alert: Alert) -> list[str]:
         f"Timestamp: {rfc3339(alert.at)}",
         f"Usage: {usage}",
     ]
-    advice = [] if alert.kind == "test" else [f"What to do: {_ADVICE[alert.level]}"]
+    advice = [] if alert.kind in {"test", "notice"} else [f"What to do: {_ADVICE[alert.level]}"]
     return [*facts, "", _OPENINGS[alert.kind], *filter(None, alert.details), *advice]
