@@ -71,8 +71,8 @@ SPACE = (
     ),
     Guard(
         "after archives gained nothing the next ones wait",
-        "engine/cycle.py",
-        "self._waiting(reclaim.settings.name, reading, archives=True) is not None:",
+        "engine/response.py",
+        "reclaim.archives_wait is not None:",
         "False:",
         (RESTRAINT + "test_archives_whose_space_does_not_come_back_stop_going_after_two",),
     ),

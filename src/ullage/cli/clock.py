@@ -25,7 +25,7 @@ def clock(context: click.Context) -> None:
 @common_options
 def accept(dry_run: bool, yes: bool) -> None:
     """Confirm that the clock is right now, after it was found to have jumped; deletions go on."""
-    from ullage.engine.cycle import forget_clock_notice
+    from ullage.engine.telling import forget_clock_notice
 
     with application() as app:
         now = app.clock.now()

@@ -15,43 +15,21 @@ from ullage.engine.caps import CAPS, free_bytes, lifted_by, waiting
 from ullage.engine.execute import describe
 from ullage.engine.reclaim import Reclaim
 from ullage.engine.recover import recover
+from ullage.engine.response import emergency, empty_trash, reason_of, relieve_archives, respond_to
+from ullage.engine.telling import CLOCK, EXHAUSTED, FAILURE, UNCONFIRMED, Telling
 from ullage.engine.trash import Trash, due
 from ullage.errors import Busy, CatalogError, Interrupted, Refused, UllageError, Unavailable
 from ullage.model.backups import Operation, Selection
 from ullage.model.cycles import CycleRecord, QueuedAlert
 from ullage.model.readings import Pressure, Reading
-from ullage.model.settings import StoreSettings
 from ullage.model.words import Action, CleanupLevel, Level, Result, Trigger
-from ullage.policy import respond
-from ullage.policy.alerting import alert_due, seen
-from ullage.policy.assess import Goal, archive_pressed, assess, reached, shown_percent, usage_of
+from ullage.policy.assess import Goal, archive_pressed, assess
 from ullage.policy.cadence import Rhythm
 from ullage.policy.caps import binds, told
 from ullage.policy.stall import stall_after
 from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
 
-CLOCK, FAILURE, EXHAUSTED, UNCONFIRMED = "\0clock", "\0failure", "\0exhausted", "\0unconfirmed"
-"""Added to a store's name: whether people were told that the clock is not believed, that a reclaim was cut short, that
-nothing more may go, or that a series has no good backup of late.
-
-Their times are since boot.
-"""
-_TOLD = {
-    CLOCK: ("Confirm it with: ullage clock accept", "The clock is believed again."),
-    FAILURE: ("It is tried again in the next cycle; see also: ullage doctor", "A reclaim came to its end again."),
-    EXHAUSTED: (
-        "Until then ullage frees nothing on this disk.",
-        "Something may go again, or the usage is under critical.",
-    ),
-    UNCONFIRMED: (
-        "Look at what makes and confirms them; reclaim.keep_last holds the newest good one meanwhile.",
-        "Each series has a confirmed backup of late again.",
-    ),
-}
-"""What is added to such an alert, and what is said when it is over."""
 _DELETING = (Action.DELETE, Action.DELETE_ARCHIVE)
-_ROUGHLY = 0.95
-"""Of the interval: two looks that are one interval apart are so only roughly."""
 
 
 class Act(Struct, frozen=True, kw_only=True):
@@ -70,6 +48,7 @@ class Engine:
         self._catalog = catalog
         self._clock = clock
         self._notifier = notifier
+        self._telling = Telling(catalog, clock, notifier)
         self._sites = sites
         self._looked: dict[str, float] = {}
 
@@ -94,8 +73,8 @@ class Engine:
         pressure = assess(reading, site.settings.watermarks)
         alerts: tuple[QueuedAlert, ...] = ()
         if not act.dry_run:
-            alerts = self._note(site.settings, reading, pressure)
-            alerts += self._tell_of(CLOCK, site.settings, pressure, disbelief)
+            alerts = self._telling.check(site.settings, reading, pressure)
+            alerts += self._telling.of(CLOCK, site.settings, pressure, disbelief)
         faults = [fault for fault in (reading.fault, disbelief) if fault is not None]
         notes: list[str] = []
         actions: list[Operation] = []
@@ -138,16 +117,16 @@ class Engine:
         def run(reclaim: Reclaim) -> Iterator[Operation]:
             reclaim.expect(*expected)
             if not held:
-                yield from self._respond(reclaim, pressure)
+                yield from respond_to(reclaim, pressure)
                 return
-            yield from _empty_trash(reclaim, pressure)  # a person chose what lies there: no age was needed for it
+            yield from empty_trash(reclaim, pressure)  # a person chose what lies there: no age was needed for it
             if archives:
-                yield from self._archives(reclaim)
+                yield from relieve_archives(reclaim)
 
         if held and not archives and not self._catalog.trashed(name):
             return emptied, ()
         done, failed = self._guarded(site, act, run, faults)
-        return emptied + done, () if act.dry_run else self._tell_of(FAILURE, site.settings, pressure, failed)
+        return emptied + done, () if act.dry_run else self._telling.of(FAILURE, site.settings, pressure, failed)
 
     def _remark(
         self, site: Site, reading: Reading, pressure: Pressure, *, moved: bool
@@ -161,12 +140,12 @@ class Engine:
         why = None
         try:
             why = None if moved else remarks.nothing_more(site, reading, pressure.level, now=now)
-            told = self._tell_of(EXHAUSTED, store, pressure, why)
+            told = self._telling.of(EXHAUSTED, store, pressure, why)
             last = self._looked.get(store.name)
             if last is None or since - last >= remarks.LOOK:
                 series = remarks.not_confirmed(site, now=now)
                 self._looked[store.name] = since
-                told += self._tell_of(UNCONFIRMED, store, pressure, series, Level.WARNING)
+                told += self._telling.of(UNCONFIRMED, store, pressure, series, Level.WARNING)
         except CatalogError:
             raise
         except (UllageError, OSError):
@@ -175,14 +154,14 @@ class Engine:
 
     def emergency(self, site: Site, act: Act) -> CycleRecord:
         """The emergency reclaim, until the target is free, at whatever level the store is."""
-        return self._command(site, act, Trigger.DISK_SPACE, self._emergency)
+        return self._command(site, act, Trigger.DISK_SPACE, emergency)
 
     def cleanup(self, site: Site, level: CleanupLevel, limit: int, act: Act) -> CycleRecord:
         """A person's clean-up: at most ``limit`` backups, under pressure no more than end it."""
 
         def clean(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
             goal = Goal.LOW if pressure.level is not Level.OK else None
-            yield from _empty_trash(reclaim, pressure)
+            yield from empty_trash(reclaim, pressure)
             yield from reclaim.clean(level, limit, goal, f"manual disk cleanup: {level}")
 
         return self._command(site, act, Trigger.USER, clean)
@@ -312,7 +291,7 @@ class Engine:
 
         Also the (bytes, inodes) that are to come of it without this store's doing: all of it, where none goes now.
         """
-        reason = f"{_reason(pressure)}, in store {site.settings.name} on the same filesystem; the trash goes first"
+        reason = f"{reason_of(pressure)}, in store {site.settings.name} on the same filesystem; the trash goes first"
         goes = pressure.level in (Level.CRITICAL, Level.EMERGENCY)
         actions: list[Operation] = []
         size = inodes = 0
@@ -371,7 +350,7 @@ class Engine:
         if why is None:
             return []  # it has come back meanwhile
         pressure = assess(reading, store.watermarks)
-        self._tell(store, pressure.level, "notice", pressure.usage, [why])
+        self._telling.tell(store, pressure.level, "notice", pressure.usage, [why])
         return [why]
 
     def _capped(self, reclaim: Reclaim) -> list[str]:
@@ -388,7 +367,7 @@ class Engine:
             self._catalog.set_capped(store.name, cap)
         if cap is not None:
             pressure = assess(reclaim.reading, store.watermarks)
-            self._tell_once(store, f"{CAPS}{cap.key}", pressure.level, pressure.usage, why)
+            self._telling.once(store, f"{CAPS}{cap.key}", pressure.level, pressure.usage, why)
         return why
 
     def _tend(self, site: Site, act: Act, pressure: Pressure) -> list[str]:
@@ -473,115 +452,11 @@ class Engine:
             self._catalog.reserve()
         return actions, failed
 
-    def _respond(self, reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
-        """The table of SPEC.md 4 for the level that was read; what a person deleted already goes before all else."""
-        store = reclaim.settings
-        if pressure.level is Level.EMERGENCY:
-            yield from self._emergency(reclaim, pressure)
-        else:
-            yield from _empty_trash(reclaim, pressure)
-            response = respond.response(pressure.level, store)
-            if response is not None:
-                reason = _reason(pressure)
-                yield from reclaim.clean(response.cleanup_level, response.limit, response.goal, reason)
-                if pressure.level is Level.CRITICAL and not reclaim.done(Goal.BELOW_CRITICAL):
-                    yield from reclaim.promote(f"{reason}; still at critical")
-        yield from self._archives(reclaim)
-        reclaim.tidy()
-
-    def _emergency(self, reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
-        response = respond.response(Level.EMERGENCY, reclaim.settings)
-        assert response is not None
-        reason = _reason(pressure, "emergency")
-        if pressure.level is Level.EMERGENCY:
-            reclaim.give_up_ballast()
-        yield from reclaim.empty_trash(reason)
-        yield from reclaim.clean(
-            response.cleanup_level,
-            response.limit,
-            response.goal,
-            reason,
-            forced=response.forced,
-            archive_first=response.archive_first,
-        )
-        if not reclaim.done(Goal.BELOW_EMERGENCY):
-            yield from reclaim.force_delete(f"{reason}; still an emergency")
-        if not reclaim.done(Goal.BELOW_EMERGENCY):
-            yield from reclaim.promote(f"{reason}; still an emergency", forced=True)
-
-    def _archives(self, reclaim: Reclaim) -> Iterator[Operation]:
-        """The archives' turn: on their own filesystem when it is pressed, on a shared one when nothing else helped."""
-        marks = reclaim.settings.watermarks
-
-        def enough(reading: Reading) -> bool:
-            if reading.same_filesystem:  # for bytes: an archive gives back a single inode
-                return reached(Goal.BELOW_CRITICAL, reading.backup[0].usage_percent, marks)
-            return not archive_pressed(reading, marks)
-
-        reading = reclaim.reading
-        held = reclaim.budget.stop is not None and reading.same_filesystem  # nor may archives go in their place
-        if not reading.same_filesystem and self._waiting(reclaim.settings.name, reading, archives=True) is not None:
-            return
-        if reading.archive is not None and not held and not enough(reading):
-            reason = f"archive disk cleanup: {shown_percent(usage_of(reading.archive, marks))} % used"
-            yield from reclaim.empty_trash(reason, archives=True)
-            yield from reclaim.delete_archives(reason, enough)
-
-    def _note(self, store: StoreSettings, reading: Reading, pressure: Pressure) -> tuple[QueuedAlert, ...]:
-        """Record the check, and queue an alert where the level changed or has lasted."""
-        now = reading.at
-        self._catalog.add_reading(
-            store.name, now, pressure.level, pressure.usage, pressure.archive_usage, pressure.total_usage
-        )
-        before = self._catalog.alert_state(store.name)
-        settled = _ROUGHLY * store.monitor.interval
-        state, kind = alert_due(before, pressure.level, now=now, repeat=store.alerts.repeat, settled=settled)
-        if state != before:
-            self._catalog.set_alert_state(store.name, state)
-        if kind is None:
-            return ()
-        return self._tell(store, pressure.level, kind, pressure.usage, [pressure.reason])
-
-    def _tell_once(
-        self, store: StoreSettings, what: str, level: Level, usage: float | None, details: list[str]
-    ) -> tuple[QueuedAlert, ...]:
-        """A notice of what lasts, at most once within the alerts' repeat interval."""
-        before = self._catalog.alert_state(store.name + what)
-        now, repeat = self._clock.mark().boot_seconds, store.alerts.repeat
-        state, kind = alert_due(before, Level.CRITICAL, now=now, repeat=repeat, settled=0.0)
-        if kind is None:
-            return ()
-        self._catalog.set_alert_state(store.name + what, state)
-        return self._tell(store, level, "notice", usage, details)
-
-    def _tell_of(
-        self, what: str, store: StoreSettings, pressure: Pressure, why: str | None, worst: Level = Level.CRITICAL
-    ) -> tuple[QueuedAlert, ...]:
-        """Queue an alert where something began to hold reclaims up, has done so for long, or no longer does."""
-        before = self._catalog.alert_state(store.name + what)
-        if before is None and why is None:
-            return ()
-        advice, over = _TOLD[what]
-        level, details = (Level.OK, [over]) if why is None else (worst, [why, advice])
-        now, settled = self._clock.mark().boot_seconds, _ROUGHLY * store.monitor.interval
-        state, kind = alert_due(before, level, now=now, repeat=store.alerts.repeat, settled=settled)
-        if state != before:
-            self._catalog.set_alert_state(store.name + what, state)
-        return () if kind is None else self._tell(store, level, "notice", pressure.usage, details)
-
-    def _tell(
-        self, store: StoreSettings, level: Level, kind: str, usage: float | None, details: list[str]
-    ) -> tuple[QueuedAlert, ...]:
-        channels = self._notifier.notify(store, level, kind, usage, details)
-        return tuple(QueuedAlert(channel=channel, level=level) for channel in channels)
-
     def _after(self, site: Site) -> Pressure:
         """What the acts came to; where that is better than was told, it has been so from now on."""
         reading, store = site.read(), site.settings
         pressure = assess(reading, store.watermarks)
-        told = self._catalog.alert_state(store.name)
-        if told is not None and (state := seen(told, pressure.level, now=reading.at)) != told:
-            self._catalog.set_alert_state(store.name, state)
+        self._telling.better(store, reading, pressure)
         return pressure
 
     def _record(
@@ -610,19 +485,3 @@ class Engine:
 
 def _is_of(tokens: Container[str], op: Operation) -> bool:
     return op.token in tokens
-
-
-def _empty_trash(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
-    """Under warning its time is waited for, and what it will give back counts as gained."""
-    if pressure.level in (Level.CRITICAL, Level.EMERGENCY):
-        yield from reclaim.empty_trash(_reason(pressure))
-
-
-def forget_clock_notice(catalog: Catalog, store: str) -> None:
-    """The next disbelief in the clock is told anew."""
-    catalog.forget_alert(store + CLOCK)
-
-
-def _reason(pressure: Pressure, level: str | None = None) -> str:
-    usage = "unknown" if pressure.usage is None else f"{shown_percent(pressure.usage)} %"
-    return f"{level or pressure.level} level cleanup: {usage} used"

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
-from ullage.engine.caps import Budget
+from ullage.engine.caps import Budget, waiting
 from ullage.engine.execute import Executor, describe
 from ullage.engine.trash import Trash
 from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refused, UllageError, Unavailable
@@ -92,6 +92,11 @@ class Reclaim:
         """Bytes that did not come back, where so many acts in a row were of no use that no more may be; else 0."""
         short = self._short[archives]
         return sum(short) if len(short) >= stall.LIMIT else 0
+
+    @property
+    def archives_wait(self) -> str | None:
+        """Why no archives go yet on a filesystem of their own: the last ones that went gave nothing back."""
+        return waiting(self._catalog, self._store.name, self.reading, archives=True, now=self._clock.now())[1]
 
     @cached_property
     def _archives_apart(self) -> bool:

@@ -1,0 +1,82 @@
+"""What a level asks for, step by step (SPEC.md 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ullage.engine.reclaim import Reclaim
+from ullage.model.backups import Operation
+from ullage.model.readings import Pressure, Reading
+from ullage.model.words import Level
+from ullage.policy import respond
+from ullage.policy.assess import Goal, archive_pressed, reached, shown_percent, usage_of
+
+
+def respond_to(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
+    """The table of SPEC.md 4 for the level that was read; what a person deleted already goes before all else."""
+    store = reclaim.settings
+    if pressure.level is Level.EMERGENCY:
+        yield from emergency(reclaim, pressure)
+    else:
+        yield from empty_trash(reclaim, pressure)
+        response = respond.response(pressure.level, store)
+        if response is not None:
+            reason = reason_of(pressure)
+            yield from reclaim.clean(response.cleanup_level, response.limit, response.goal, reason)
+            if pressure.level is Level.CRITICAL and not reclaim.done(Goal.BELOW_CRITICAL):
+                yield from reclaim.promote(f"{reason}; still at critical")
+    yield from relieve_archives(reclaim)
+    reclaim.tidy()
+
+
+def emergency(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
+    """The emergency reclaim, until the target is free."""
+    response = respond.response(Level.EMERGENCY, reclaim.settings)
+    assert response is not None
+    reason = reason_of(pressure, "emergency")
+    if pressure.level is Level.EMERGENCY:
+        reclaim.give_up_ballast()
+    yield from reclaim.empty_trash(reason)
+    yield from reclaim.clean(
+        response.cleanup_level,
+        response.limit,
+        response.goal,
+        reason,
+        forced=response.forced,
+        archive_first=response.archive_first,
+    )
+    if not reclaim.done(Goal.BELOW_EMERGENCY):
+        yield from reclaim.force_delete(f"{reason}; still an emergency")
+    if not reclaim.done(Goal.BELOW_EMERGENCY):
+        yield from reclaim.promote(f"{reason}; still an emergency", forced=True)
+
+
+def relieve_archives(reclaim: Reclaim) -> Iterator[Operation]:
+    """The archives' turn: on their own filesystem when it is pressed, on a shared one when nothing else helped."""
+    marks = reclaim.settings.watermarks
+
+    def enough(reading: Reading) -> bool:
+        if reading.same_filesystem:  # for bytes: an archive gives back a single inode
+            return reached(Goal.BELOW_CRITICAL, reading.backup[0].usage_percent, marks)
+        return not archive_pressed(reading, marks)
+
+    reading = reclaim.reading
+    held = reclaim.budget.stop is not None and reading.same_filesystem  # nor may archives go in their place
+    if not reading.same_filesystem and reclaim.archives_wait is not None:
+        return
+    if reading.archive is not None and not held and not enough(reading):
+        reason = f"archive disk cleanup: {shown_percent(usage_of(reading.archive, marks))} % used"
+        yield from reclaim.empty_trash(reason, archives=True)
+        yield from reclaim.delete_archives(reason, enough)
+
+
+def empty_trash(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
+    """Under warning its time is waited for, and what it will give back counts as gained."""
+    if pressure.level in (Level.CRITICAL, Level.EMERGENCY):
+        yield from reclaim.empty_trash(reason_of(pressure))
+
+
+def reason_of(pressure: Pressure, level: str | None = None) -> str:
+    """Of what is done about a pressure, for the record."""
+    usage = "unknown" if pressure.usage is None else f"{shown_percent(pressure.usage)} %"
+    return f"{level or pressure.level} level cleanup: {usage} used"
