@@ -41,9 +41,7 @@ def loop_disk(tmp_path: Path) -> Iterator[LoopDisks]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What a test has to say of how much it has done."""
-    for outcome in ("passed", "skipped"):
-        for report in terminalreporter.getreports(outcome):
-            for name, value in report.user_properties:
-                if name == "said":
-                    terminalreporter.write_line(str(value))
+    """What a long test printed of how much it has done."""
+    for report in terminalreporter.getreports("passed"):
+        if "long" in report.keywords:
+            terminalreporter.write(report.capstdout)

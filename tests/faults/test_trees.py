@@ -52,10 +52,14 @@ def test_an_immutable_or_append_only_entry_is_refused_before_any_change(tmp_path
         subprocess.run(["chattr", f"+{attribute}", str(top / entry)], check=True)
     try:
         actions = command.json("cleanup", "gentle", "100", "--yes", code=1)["stores"][0]["actions"]
+        stays = {one["backup_id"]: one["reasons"] for one in command.json("plan", "gentle")["stores"][0]["stays"]}
     finally:
         for attribute, path, _ in held.values():
             subprocess.run(["chattr", f"-{attribute}", str(path)], check=True)
-    assert sorted(act["backup_id"] for act in actions) == sorted(top.name for top in held)
+    never = [top.name for top, (attribute, path, _) in held.items() if attribute == "i" and path == top]
+    assert never == ["db-20250103"]
+    assert "it is immutable" in stays["db-20250103"][0]  # not even tried: it can be seen from outside
+    assert sorted(act["backup_id"] for act in actions) == sorted(top.name for top in held if top.name not in never)
     assert [(act["outcome"], act["reason"]) for act in actions if "(chattr -" not in act["reason"]] == []
     assert {act["outcome"] for act in actions} == {"failed"}
     assert [fingerprint(top) for top in held] == [before for _, _, before in held.values()]

@@ -146,7 +146,7 @@ def _run(
         site = find_one(app, backup_id)
         if question is not None and not dry_run:
             fate = _fate(site) if to_state in (None, State.DELETED) else ""
-            confirm(f"{question}{fate} (store {site.settings.name}, {site.settings.backup_root})", yes=yes)
+            confirm(f"{question} (store {site.settings.name}, {site.settings.backup_root}){fate}", yes=yes)
         alone = to_state not in LIVE_STATES or not _is_live(site, backup_id)
         act = Act(dry_run=dry_run, done=told(dry_run))
         record = app.engine.one(site, act, trigger, run, alone=alone)
