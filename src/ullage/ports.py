@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from ullage.model.backups import Archive, Backup, Operation, Pin
+from ullage.model.backups import Archive, Backup, Operation, Pin, Share
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import Level, Phase, Result, State
@@ -90,6 +90,10 @@ class Source(Protocol):
 
     def backups(self) -> list[Backup]:
         """Every backup; what did not change since the last look is remembered, not walked."""
+        ...
+
+    def shares(self) -> tuple[Share, ...]:
+        """What several of the backups hold together (hard links, reflinks), as of the last ``backups``."""
         ...
 
     def glance(self, backup_id: str) -> Backup | None:

@@ -39,6 +39,17 @@ class Backup(Struct, frozen=True, kw_only=True, gc=False):
         return self.state is State.CONFIRMED or self.confirmed_at is not None
 
 
+class Share(Struct, frozen=True, kw_only=True, gc=False):
+    """Blocks and inodes that come back only when the last of several backups goes, and that nothing else holds.
+
+    ``owners``: two or more ids, sorted. None of it is in the ``reclaimable_bytes`` and ``inodes`` of any of them.
+    """
+
+    owners: tuple[str, ...]
+    size_bytes: int
+    inodes: int
+
+
 class Archive(Struct, frozen=True, kw_only=True):
     """A compressed backup; ``path`` is relative to ``archive_root``, ``created_at`` the file's mtime."""
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from ullage.catalog.values import Known, Summed
 from ullage.errors import Busy, Changed, Refused, UllageError
-from ullage.model.backups import Archive, Backup, Pin
+from ullage.model.backups import Archive, Backup, Pin, Share
 from ullage.model.units import printable
 from ullage.model.words import State
 from ullage.sources import archived, pins
@@ -78,6 +78,10 @@ class StateSource:
             held = busy is not None or backup.id in pinned
             found.append(replace(backup, pinned=backup.id in pinned, busy=busy) if held else backup)
         return found
+
+    def shares(self) -> tuple[Share, ...]:
+        """What several of them hold together."""
+        return ()
 
     def facts(self) -> list[Backup]:
         """Every backup, without its pin and who uses it: quicker by tens of milliseconds, and enough to count."""
