@@ -161,6 +161,10 @@ class Reclaimer(Protocol):
         """Remove a part file, if there."""
         ...
 
+    def stands(self, backup_id: str, handle: str) -> bool:
+        """Whether the very backup of that handle is in its place, and whole."""
+        ...
+
     def discard_archive(self, path: str, digest: str) -> bool:
         """Whether there was an archive of that content at ``path``, which is unlinked now."""
         ...

@@ -6,8 +6,10 @@ import os
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.engine.world import World, fingerprint
 from ullage.app import App
@@ -206,6 +208,59 @@ def _archived(reclaim: object, backup_id: str) -> Operation:
 def _archives(app: App) -> list[str]:
     with app.sites["main"].open() as opened:
         return [one.backup_id for one in opened.source.archives()]
+
+
+def _archived_and_gone(world: World) -> Operation:
+    """What was made of ONE: its archive stands, and the backup is gone; as it was in the journal just before that."""
+    with world.app() as app:
+        app.engine.one(app.sites["main"], Act(), Trigger.USER, lambda r: _archived(r, ONE), alone=True)
+        op = next(op for op in app.catalog.history() if op.action is Action.ARCHIVE)
+        return app.catalog.advance(app.catalog.begin(replace(op, id=0, result=None)), Phase.ARCHIVED, digest=op.digest)
+
+
+def test_an_older_copy_of_the_catalog_does_not_take_the_archive_of_what_is_gone(world: World) -> None:
+    _archived_and_gone(world)
+    (told,) = _start(world)
+    assert (told.result, world.archived()) == (Result.DONE, [f"{ONE}.tar.zst"])
+    assert told.reason.endswith("the backup was gone already; its archive stays")
+    with world.app() as app:
+        assert _archives(app) == [ONE]
+    assert _start(world) == []
+
+
+def test_nor_where_another_bears_its_name_or_what_is_left_of_it_is_half_gone(world: World) -> None:
+    op = _archived_and_gone(world)
+    world.backup(ONE, State.CREATED, mib=0.05)
+    assert [told.result for told in _start(world)] == [Result.DONE]
+    (world.backups / ONE / ".state").unlink()
+    with world.app() as app:
+        again = app.catalog.begin(replace(op, id=0, handle=_handle(world)))
+        app.catalog.advance(again, Phase.ARCHIVED, digest=op.digest)
+    assert [told.result for told in _start(world)] == [Result.DONE]
+    assert world.archived() == [f"{ONE}.tar.zst"]
+
+
+def test_where_both_are_gone_it_is_told(world: World) -> None:
+    _archived_and_gone(world)
+    next(world.archives.glob("[0-9]*/*/*")).unlink()
+    (told,) = _start(world)
+    assert (told.result, "the backup is gone, and so is its archive" in told.reason) == (Result.FAILED, True)
+
+
+def test_what_a_person_removes_while_it_is_archived_is_left_in_its_archive(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = TreeReclaimer.publish_archive
+
+    def published(*arguments: Any, **options: Any) -> object:
+        shutil.rmtree(world.backups / ONE)
+        return publish(*arguments, **options)
+
+    monkeypatch.setattr(TreeReclaimer, "publish_archive", published)
+    with world.app() as app:
+        record = app.engine.one(app.sites["main"], Act(), Trigger.USER, lambda r: _archived(r, ONE), alone=True)
+        assert record.actions[0].result is Result.FAILED
+        assert _archives(app) == [ONE]
 
 
 def test_without_a_journal_nothing_is_begun(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

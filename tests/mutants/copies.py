@@ -12,6 +12,20 @@ FAULTS = "system/test_archive_faults.py::"
 
 COPIES = (
     Guard(
+        "no archive is thrown away whose backup is not seen to stand",
+        "engine/execute.py",
+        "        needless = op.path and op.digest and reclaimer.stands(op.backup_id, op.handle)\n",
+        "        needless = op.path and op.digest\n",
+        ("engine/test_recover.py::test_an_older_copy_of_the_catalog_does_not_take_the_archive_of_what_is_gone",),
+    ),
+    Guard(
+        "a backup that has begun to go does not stand for its archive",
+        RECLAIMER,
+        "        return tree.handle_at(root, backup_id) == handle and has_state(root, backup_id)\n",
+        "        return tree.handle_at(root, backup_id) == handle\n",
+        ("engine/test_recover.py::test_nor_where_another_bears_its_name_or_what_is_left_of_it_is_half_gone",),
+    ),
+    Guard(
         "an archive is read back and compared",
         RECLAIMER,
         "                archives.verify_archive(fd, written, manifest, held.backup_id, should_stop=stop)\n",

@@ -289,7 +289,11 @@ class Executor:
 
 
 def undo(opened: OpenStore, catalog: Catalog, op: Operation) -> bool:
-    """Whether the backup had to be brought back; before ``PURGING``, what an operation has done is taken back."""
+    """Whether the backup had to be brought back; before ``PURGING``, what an operation has done is taken back.
+
+    But no archive goes whose backup is not seen to stand: an older copy of the catalog may say ``ARCHIVED`` of what
+    went long ago, and a person may have removed it meanwhile.
+    """
     reclaimer = opened.reclaimer
     if op.action is Action.DELETE_ARCHIVE:
         back = opened.trash.unstage_archive(op.path, op.token)
@@ -301,7 +305,8 @@ def undo(opened: OpenStore, catalog: Catalog, op: Operation) -> bool:
         opened.trash.unlabel(op.token)
     if op.action is Action.ARCHIVE:
         reclaimer.discard_part(op.token)
-        if op.path and op.digest and reclaimer.discard_archive(op.path, op.digest):
+        needless = op.path and op.digest and reclaimer.stands(op.backup_id, op.handle)
+        if needless and reclaimer.discard_archive(op.path, op.digest):
             catalog.forget_archive(op.store, op.path)
     return back
 

@@ -490,7 +490,7 @@ class Reclaim:
         """Raises Refused where it was pinned, or came to be held by its floor, while it was archived."""
         now, floor = self._opened.source.glance(fresh.id), self._floor(fresh.id)
         if now is None or now.pinned or floor is not None:
-            raise Refused(floor or "it is pinned by now, or gone")
+            raise Refused(floor or "it is pinned by now, or gone (then its archive stays)")
 
     def _choice(self, backup: Backup, archive_first: bool) -> tuple[bool, str]:
         if not archive_first:

@@ -83,9 +83,21 @@ def _delete(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | Non
         opened.reclaimer.purge(op.backup_id, op.token, op.handle, stop)
         return _settle(catalog, op, Result.DONE, "the removal was finished")
     back = undo(opened, catalog, op)
+    if op.digest and not opened.reclaimer.stands(op.backup_id, op.handle):
+        return _only_archive(opened, catalog, op)
     if op.phase is Phase.PURGING or (op.phase is Phase.STAGED and (back or stands(opened, op))):
         return _settle(catalog, op, Result.UNDONE, "the backup is back in its place")
     return _settle(catalog, op, Result.FAILED, "interrupted; the backup is back in its place" if back else _NOTHING)
+
+
+def _only_archive(opened: OpenStore, catalog: Catalog, op: Operation) -> Operation:
+    """An archive whose backup is gone is what is left of it, and stays."""
+    there = [archive for archive in opened.source.archives() if archive.path == op.path]
+    if not there:
+        return _settle(catalog, op, Result.FAILED, "the backup is gone, and so is its archive; look for both")
+    (found,) = there
+    catalog.remember_archive(op.store, op.path, op.backup_id, op.digest, found.size_bytes, found.created_at)
+    return _settle(catalog, op, Result.DONE, "the backup was gone already; its archive stays")
 
 
 def _transition(opened: OpenStore, catalog: Catalog, op: Operation, stop: Stop | None) -> Operation:

@@ -18,7 +18,7 @@ from ullage.ports import Held, Stop
 from ullage.sources import archived, pins
 from ullage.sources.restore import TreeRestorer
 from ullage.sources.roots import Descriptor, Roots
-from ullage.sources.trash import LABEL
+from ullage.sources.trash import LABEL, has_state
 from ullage.system import archive_manifest, archives, files, linux, mounts, processes, tree
 from ullage.system.identity import open_private
 
@@ -124,6 +124,11 @@ class TreeReclaimer:
         self._manifests.pop(token, None)
         with self._archive_private("parts") as parts, suppress(FileNotFoundError):
             os.unlink(token + _PART, dir_fd=parts)
+
+    def stands(self, backup_id: str, handle: str) -> bool:
+        """Whether the very backup of that handle is in its place, and whole: ``.state`` goes first."""
+        root = self._roots.backup_fd
+        return tree.handle_at(root, backup_id) == handle and has_state(root, backup_id)
 
     def discard_archive(self, path: str, digest: str) -> bool:
         """Whether there was an archive of that content at ``path``, which is unlinked now: its backup stands yet.

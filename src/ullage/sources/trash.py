@@ -206,9 +206,9 @@ class StoreTrash:
         return replace(op, store=self._store) if fits else None
 
 
-def has_state(room: int, token: str) -> bool:
-    """Whether a directory in the trash has its ``.state`` yet, so that it is whole."""
-    with _closing(tree.open_directory(room, token)) as fd:
+def has_state(parent: int, name: str) -> bool:
+    """Whether a directory has its ``.state`` yet, so that it is whole."""
+    with _closing(tree.open_directory(parent, name)) as fd:
         return files.stat_or_none(fd, ".state") is not None
 
 
