@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +22,13 @@ LEVELS = {
     "aggressive": ({"CLEANABLE", "CONFIRMED", "PENDING"}, None, 0),
     "nuclear": ({"CLEANABLE", "CONFIRMED", "PENDING", "CREATED"}, Fraction(0), 3600),
 }
+PERIODS = {
+    "keep_last": "",
+    "keep_daily": "%Y-%m-%d",
+    "keep_weekly": "%G-W%V",
+    "keep_monthly": "%Y-%m",
+    "keep_yearly": "%Y",
+}
 _STATES = {"CREATED", "PENDING", "CONFIRMED", "CLEANABLE"}
 _DATE = re.compile(r"(?<!\d)[0-9]{4}(?P<sep>[-_]?)[0-9]{2}(?P=sep)[0-9]{2}")
 
@@ -30,12 +38,13 @@ class Rules:
     """The settings of one store that section 3 speaks of; sizes in bytes, seconds, fractions."""
 
     strategy: str = "oldest_first"
-    keep_last: int = 1
+    keeps: Mapping[str, int] = field(default_factory=lambda: {"keep_last": 1})
     settle: int = 300
     large: int = 100 << 20
     huge: int = 500 << 20
     boost: Fraction = Fraction("0.2")
     emergency_minimum: Fraction = Fraction("0.5")
+    min_age: int = 0
 
 
 @dataclass
@@ -116,20 +125,36 @@ def series(name: str) -> str | None:
     return None
 
 
+def floor(members: Iterable[tuple[bool, int, str]], keeps: Mapping[str, int]) -> set[str]:
+    """The ids that stay of one series of (good, created, id): rule by rule and back from the newest, good ones first.
+
+    Of a day, a week, a month, a year (UTC) that was not met yet, the first that is met stays; ``keep_last`` takes all.
+    """
+    found: set[str] = set()
+    for rule, number in keeps.items():
+        met: set[str] = set()
+        for _, created, name in sorted(members, reverse=True):
+            period = datetime.fromtimestamp(created, UTC).strftime(PERIODS[rule]) if PERIODS[rule] else name
+            if period not in met and len(met) < number:
+                met.add(period)
+                found.add(name)
+    return found
+
+
 def kept(backups: list[Facts], rules: Rules) -> set[str]:
-    """The ids that ``keep_last`` holds: of each series the newest good ones, made up with its newest others."""
+    """The ids that the floors of their series hold."""
     found: set[str] = set()
     for name in {series(one.id) for one in backups}:
         members = [one for one in backups if series(one.id) == name and one.state != "UNKNOWN"]
-        good_first = sorted(members, key=lambda one: (one.ever_confirmed, one.created, one.id), reverse=True)
-        found |= {one.id for one in good_first[: rules.keep_last]}
+        found |= floor([(one.ever_confirmed, one.created, one.id) for one in members], rules.keeps)
     return found
 
 
 def held(one: Facts, pins: set[str], floor: set[str], rules: Rules, now: int) -> bool:
     """Whether it stays whatever the level."""
     fresh = one.state == "CREATED" and one.newest_mtime > now - rules.settle
-    return one.state == "UNKNOWN" or one.id in pins or one.id in floor or fresh
+    young = now - one.created < rules.min_age
+    return one.state == "UNKNOWN" or one.id in pins or one.id in floor or fresh or young
 
 
 def plan(backups: list[Facts], pins: set[str], rules: Rules, level: str, count: int, now: int) -> list[str]:

@@ -29,7 +29,7 @@ def combined(place: Workplace) -> Workplace:
 @pytest.mark.parametrize("minimum", ["0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1"])
 def test_a_bound_that_is_met_exactly_is_met(combined: Workplace, minimum: str) -> None:
     """SPEC 3: >=; every sum of the terms against every tenth."""
-    rules = Rules("confidence_based", 0, 0, 16 << 10, 40 << 10, Fraction("0.2"), Fraction(minimum))
+    rules = Rules("confidence_based", {}, 0, 16 << 10, 40 << 10, Fraction("0.2"), Fraction(minimum))
     combined.register(
         f"""[stores.main.reclaim]
 strategy = "confidence_based"

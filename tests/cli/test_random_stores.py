@@ -39,7 +39,11 @@ def _rules(dice: random.Random) -> Rules:
     large = dice.choice((8, 20, 40)) << 10
     return Rules(
         strategy=dice.choice(("oldest_first", "largest_first", "confidence_based")),
-        keep_last=dice.choice((0, 0, 1, 1, 2, 3)),
+        keeps={
+            "keep_last": dice.choice((0, 0, 1, 1, 2, 3)),
+            **{rule: dice.choice((0, 0, 0, 1, 2, 3)) for rule in list(naive.PERIODS)[1:]},
+        },
+        min_age=dice.choice((0, 0, 0, 2 * DAY)),
         settle=dice.choice((0, 300, 2 * DAY)),
         large=large,
         huge=large + (dice.choice((4, 16, 60)) << 10),
@@ -50,12 +54,17 @@ def _rules(dice: random.Random) -> Rules:
 
 def _settings(store: Store, archives: Path) -> str:
     rules = store.rules
+    keeps = "\n".join(f"{rule} = {number}" for rule, number in rules.keeps.items())
     return f"""
 [stores.{store.name}]
 backup_root = "{store.root}"
 archive_root = "{archives}"
 capacity = "1 TiB"
-reclaim = {{ strategy = "{rules.strategy}", keep_last = {rules.keep_last}, settle = {rules.settle} }}
+[stores.{store.name}.reclaim]
+strategy = "{rules.strategy}"
+settle = {rules.settle}
+min_age = {rules.min_age}
+{keeps}
 [stores.{store.name}.confidence]
 large = "{rules.large} B"
 huge = "{rules.huge} B"

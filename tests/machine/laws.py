@@ -108,9 +108,15 @@ def stand(place: Place, before: Sight, after: Sight | None = None) -> None:
 def held(place: Place, sight: Sight) -> set[str]:
     """Who may go for nobody (SPEC.md 7.1, 7.8, 7.10)."""
     now, reclaim = place.watch.now(), place.world.store.reclaim
-    kept = floor(sight, reclaim.keep_last, now) | sight.pins | place.users.keys()
+    kept = floor(sight, keeps(place), now) | sight.pins | place.users.keys()
     kept |= {one.id for one in sight.backups.values() if _doubtful(one, now, reclaim.settle)}
+    kept |= {one.id for one in sight.backups.values() if one.created is None or now - one.created < reclaim.min_age}
     return kept & sight.backups.keys()
+
+
+def keeps(place: Place) -> dict[str, int]:
+    """The floors that are set."""
+    return {rule: getattr(place.world.store.reclaim, rule) for rule in naive.PERIODS}
 
 
 def _doubtful(one: Seen, now: float, settle: float) -> bool:
@@ -152,8 +158,10 @@ def _archives(place: Place, before: Sight, after: Sight, done: list[Operation]) 
     assert removed == before.archives.keys() - after.archives.keys()
     alive = {naive.series(one.id) for one in after.backups.values() if one.state is not None}
     ids, times = {path: one for path, (one, _) in place.stored.items()}, before.archives | after.archives
-    last = archive_floor(ids, times, alive, place.world.store.reclaim.keep_last)
+    last = archive_floor(ids, times, alive, keeps(place))
+    now, youngest = place.watch.now(), place.world.store.reclaim.min_age
     for path in removed:
+        assert now - times[path] >= youngest, path
         assert path not in last and place.stored.pop(path)[0] not in before.pins, path
     for op in done:
         if op.action is Action.RESTORE:

@@ -108,6 +108,11 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         keep_last=st.integers(0, 2),
+        keep_daily=st.sampled_from([0, 0, 0, 1, 3]),
+        keep_weekly=st.sampled_from([0, 0, 0, 2]),
+        keep_monthly=st.sampled_from([0, 0, 0, 2]),
+        keep_yearly=st.sampled_from([0, 0, 0, 2]),
+        min_age=st.sampled_from([0.0, 0.0, 0.0, 7200.0, 3 * 86400.0]),
         settle=st.sampled_from([0, 300]),
         strategy=st.sampled_from(list(Strategy)),
         emergency=st.sampled_from(list(EmergencyStrategy)),

@@ -67,24 +67,22 @@ def fingerprint(top: Path) -> str:
     return digest.hexdigest()
 
 
-def floor(sight: Sight, keep_last: int, now: float) -> set[str]:
-    """The ids that ``keep_last`` holds: of each series the newest good ones, made up with its newest others."""
+def floor(sight: Sight, keeps: dict[str, int], now: float) -> set[str]:
+    """The ids that the floors of their series hold."""
     known = [one for one in sight.backups.values() if one.state is not None and _age_known(one, now)]
     held: set[str] = set()
     for name in {naive.series(one.id) for one in known}:
         members = [one for one in known if naive.series(one.id) == name]
-        members.sort(key=lambda one: (one.good, one.created, one.id), reverse=True)
-        held |= {one.id for one in members[:keep_last]}
+        held |= naive.floor([(one.good, one.created or 0, one.id) for one in members], keeps)
     return held
 
 
-def archive_floor(ids: dict[str, str], made: dict[str, int], alive: set[str | None], keep_last: int) -> set[str]:
-    """The archives that stay: the newest of each series of which no backup stands. ``ids``: whose each path is."""
+def archive_floor(ids: dict[str, str], made: dict[str, int], alive: set[str | None], keeps: dict[str, int]) -> set[str]:
+    """The archives that stay by the floors of each series of which no backup stands. ``ids``: whose each path is."""
     held: set[str] = set()
     for name in {naive.series(one) for one in ids.values()} - alive:
         members = [path for path, backup_id in ids.items() if naive.series(backup_id) == name]
-        members.sort(key=lambda path: (made[path], path), reverse=True)
-        held |= set(members[:keep_last])
+        held |= naive.floor([(True, made[path], path) for path in members], keeps)
     return held
 
 

@@ -7,12 +7,12 @@ from tests.mutants.guards import Guard
 EXECUTE = "engine/execute.py"
 RECLAIM = "engine/reclaim.py"
 RECLAIMER = "sources/reclaimer.py"
-PROTECT = "policy/protect.py"
+PROTECT, KEEP = "policy/protect.py", "policy/keep.py"
 RESPOND = "policy/respond.py"
 STATES = "sources/states.py"
 GUARDS = "engine/test_guards.py::"
 MOMENT = "engine/test_last_moment.py::"
-HOLDS = "policy/test_protect.py"
+HOLDS, KEEPS = "policy/test_protect.py", "policy/test_keep.py"
 
 AGAIN = (
     Guard(
@@ -170,6 +170,62 @@ FLOORS = (
         "    alive = {series_of(backup.id) for backup in backups if _state_known(backup)}\n",
         "    alive = {series_of(backup.id) for backup in backups}\n",
         (HOLDS,),
+    ),
+    Guard(
+        "one that is not good takes no place of a good one of its day",
+        KEEP,
+        "max(member, last.get(period, member))",
+        "max(member, last.get(period, member), key=lambda one: one[1:])",
+        (KEEPS,),
+    ),
+    Guard(
+        "days with a good backup go before the others",
+        KEEP,
+        "nlargest(number, newest)",
+        "nlargest(number, newest, key=lambda one: one[1:])",
+        (KEEPS,),
+    ),
+    Guard(
+        "the last of a day stays",
+        KEEP,
+        "        if number:\n",
+        "        if number and rule is Cause.KEEP_LAST:\n",
+        ("engine/test_floors.py::test_what_the_floors_hold_stays_at_every_level_and_all_else_goes",),
+    ),
+    Guard(
+        "one that comes to be a holder while it is chosen stays",
+        RECLAIM,
+        "for one in (backup_id, *holders) if",
+        "for one in holders if",
+        ("engine/test_floors.py::test_one_that_comes_to_be_a_holder_while_it_is_chosen_stays",),
+    ),
+    Guard(
+        "a holder that cannot be judged any more holds no place",
+        RECLAIM,
+        "backup.good, backup.fault is None",
+        "backup.good",
+        ("engine/test_floors.py::test_where_a_holder_cannot_be_judged_any_more_the_next_stays",),
+    ),
+    Guard(
+        "a backup younger than min_age stays",
+        PROTECT,
+        "    if _young(backup.created_at, reclaim, now):\n",
+        "    if False:\n",
+        (KEEPS, "engine/test_floors.py::test_one_younger_than_min_age_stays_at_every_level_and_for_a_person"),
+    ),
+    Guard(
+        "an archive younger than min_age stays",
+        PROTECT,
+        "        if _young(archive.created_at, reclaim, now):\n",
+        "        if False:\n",
+        (KEEPS,),
+    ),
+    Guard(
+        "an archive that is dated ahead stays and lets no other go",
+        PROTECT,
+        "        if archive.created_at > now + FUTURE_TOLERANCE:\n",
+        "        if False:\n",
+        (KEEPS,),
     ),
     Guard(
         "a backup of unknown state stays",

@@ -91,5 +91,15 @@ def _backup_called(draw: st.DrawFn, backup_id: str) -> Backup:
 
 
 def stores() -> st.SearchStrategy[StoreSettings]:
-    """Stores of every strategy and some floors."""
-    return st.builds(store, strategy=st.sampled_from(Strategy), keep_last=st.integers(0, 3))
+    """Stores of every strategy and some floors, most of them few."""
+    few = st.sampled_from([0, 0, 0, 1, 2, 3])
+    return st.builds(
+        store,
+        strategy=st.sampled_from(Strategy),
+        keep_last=st.integers(0, 3),
+        keep_daily=few,
+        keep_weekly=few,
+        keep_monthly=few,
+        keep_yearly=few,
+        min_age=st.sampled_from([0.0, 0.0, 0.0, 3600.0, 2 * DAY]),
+    )

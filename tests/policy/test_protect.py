@@ -20,12 +20,12 @@ RECLAIM = ReclaimSettings()
 
 
 def kept(*members: Backup, keep_last: int = 1) -> set[str]:
-    return set(floors(members, keep_last, now=NOW))
+    return set(floors(members, ReclaimSettings(keep_last=keep_last), now=NOW))
 
 
 def test_the_newest_good_backup_of_a_series_stays() -> None:
     old, new = (backup(f"db-2026010{day}", State.CONFIRMED, age=(5 - day) * DAY) for day in (1, 2))
-    assert floors([new, old], 1, now=NOW) == {new.id: 'the newest good backup of the series "db"'}
+    assert floors([new, old], RECLAIM, now=NOW) == {new.id: 'the newest good backup of the series "db"'}
 
 
 def test_a_newer_backup_that_is_not_good_does_not_take_its_place() -> None:
@@ -42,7 +42,7 @@ def test_a_backup_that_was_ever_confirmed_is_good() -> None:
 def test_the_newest_others_make_up_the_number() -> None:
     good = backup("db-20260101", State.CONFIRMED, age=9 * DAY)
     others = [backup(f"db-2026010{day}", State.PENDING, age=(9 - day) * DAY) for day in (2, 3)]
-    reasons = floors([good, *others], 2, now=NOW)
+    reasons = floors([good, *others], ReclaimSettings(keep_last=2), now=NOW)
     assert reasons == {
         good.id: 'one of the newest 2: good backup of the series "db"',
         others[1].id: 'the newest that the series "db" has in the place of a good backup',
@@ -53,7 +53,7 @@ def test_every_series_keeps_its_own_and_those_without_a_date_are_one() -> None:
     db, www = backup("db-20260101", age=9 * DAY), backup("www-20260102", age=DAY)
     first, second = backup("one", age=2 * DAY), backup("two", age=DAY)
     assert kept(db, www, first, second) == {db.id, www.id, second.id}
-    assert "names without a date" in floors([first], 1, now=NOW)["one"]
+    assert "names without a date" in floors([first], RECLAIM, now=NOW)["one"]
 
 
 def test_where_two_are_as_new_the_larger_id_is_the_newer() -> None:
@@ -88,7 +88,7 @@ def test_a_clock_a_minute_ahead_is_believed() -> None:
 
 @given(backups(), st.integers(0, 3))
 def test_a_series_always_keeps_as_many_as_it_can(members: list[Backup], keep_last: int) -> None:
-    held = floors(members, keep_last, now=NOW)
+    held = floors(members, ReclaimSettings(keep_last=keep_last), now=NOW)
     sure = [b for b in members if b.state not in (None, State.ARCHIVED) and b.fault is None]
     sure = [b for b in sure if b.created_at is not None and b.created_at <= NOW + 60]
     for series in {series_of(b.id) for b in sure}:
@@ -104,30 +104,33 @@ def test_a_series_always_keeps_as_many_as_it_can(members: list[Backup], keep_las
 
 def test_the_newest_archives_of_a_series_without_a_live_backup_stay() -> None:
     archives = [archive(f"db-2026010{day}", age=(9 - day) * DAY) for day in (1, 2, 3)]
-    assert archive_floors(archives, [], 1) == {
+    assert archive_floors(archives, [], RECLAIM, now=NOW) == {
         archives[2].path: 'the newest archive of the series "db", which has no live backup'
     }
-    assert set(archive_floors(archives, [], 2)) == {archives[1].path, archives[2].path}
+    assert set(archive_floors(archives, [], ReclaimSettings(keep_last=2), now=NOW)) == {
+        archives[1].path,
+        archives[2].path,
+    }
 
 
 def test_a_live_backup_lets_the_archives_of_its_series_go() -> None:
     mine, other = archive("db-20260101", age=DAY), archive("www-20260101", age=DAY)
-    assert set(archive_floors([mine, other], [backup("db-20260109", State.CREATED)], 1)) == {other.path}
+    assert set(archive_floors([mine, other], [backup("db-20260109", State.CREATED)], RECLAIM, now=NOW)) == {other.path}
 
 
 def test_a_backup_that_cannot_be_judged_is_no_live_one_for_its_archives() -> None:
     mine = archive("db-20260101", age=DAY)
     for doubtful in (backup("db-20260109", None), backup("db-20260109", fault="unreadable")):
-        assert set(archive_floors([mine], [doubtful], 1)) == {mine.path}
+        assert set(archive_floors([mine], [doubtful], RECLAIM, now=NOW)) == {mine.path}
 
 
 def test_where_two_archives_are_as_new_the_larger_path_is_the_newer() -> None:
     twins = [archive(f"db-20260101-{letter}", age=DAY) for letter in "ba"]
-    assert set(archive_floors(twins, [], 1)) == {twins[0].path}
+    assert set(archive_floors(twins, [], RECLAIM, now=NOW)) == {twins[0].path}
 
 
 def test_a_name_is_shown_without_its_control_characters() -> None:
-    assert 'series "\\x1b[2J"' in floors([backup("\x1b[2J-20260101")], 1, now=NOW)["\x1b[2J-20260101"]
+    assert 'series "\\x1b[2J"' in floors([backup("\x1b[2J-20260101")], RECLAIM, now=NOW)["\x1b[2J-20260101"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_nothing_else_holds(facts: dict[str, Any]) -> None:
 
 def test_the_archives_of_every_series_without_a_backup_have_their_own_floor() -> None:
     found = [archive(name, age) for age, name in enumerate(("a-20260101", "b-20260101", "20260101", "plain"), start=1)]
-    floor = archive_floors(found, [], 1)
+    floor = archive_floors(found, [], RECLAIM, now=NOW)
     assert set(floor) == {one.path for one in found}
     assert floor[found[0].path] == 'the newest archive of the series "a", which has no live backup'
     assert floor[found[3].path] == "the newest archive of the series of names without a date, which has no live backup"

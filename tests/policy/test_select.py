@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tests.cli.naive import PERIODS, floor
 from tests.policy.make import HOUR, NOW, backup, backups, store, stores
 from ullage.model.backups import Backup, Selection
 from ullage.model.settings import ConfidenceSettings, StoreSettings
@@ -172,7 +173,7 @@ def test_the_same_store_always_gives_the_same_plan(
 def test_pinned_busy_doubtful_and_floor_never_go_at_any_level(
     members: list[Backup], settings: StoreSettings, level: CleanupLevel
 ) -> None:
-    floor = floors(members, settings.reclaim.keep_last, now=NOW)
+    held = floors(members, settings.reclaim, now=NOW)
     for candidate in select(members, level, None, settings, now=NOW).candidates:
         one = candidate.backup
         assert not one.pinned
@@ -181,7 +182,7 @@ def test_pinned_busy_doubtful_and_floor_never_go_at_any_level(
         assert one.state in LIVE_STATES
         assert one.created_at is not None
         assert one.created_at <= NOW + 60
-        assert one.id not in floor
+        assert one.id not in held
 
 
 @given(backups(), stores(), st.sampled_from(CleanupLevel))
@@ -190,9 +191,9 @@ def test_everyone_is_judged_once_and_looking_again_gives_the_same(
 ) -> None:
     selection = select(members, level, None, settings, now=NOW)
     assert sorted([*ids(selection), *selection.stays]) == sorted(b.id for b in members)
-    floor = floors(members, settings.reclaim.keep_last, now=NOW)
+    held = floors(members, settings.reclaim, now=NOW)
     for one in members:
-        assert recheck(one, level, floor.get(one.id), settings, now=NOW) == selection.stays.get(one.id, ())
+        assert recheck(one, level, held.get(one.id), settings, now=NOW) == selection.stays.get(one.id, ())
 
 
 @given(backups(), stores())
@@ -224,13 +225,11 @@ def naive(members: list[Backup], level: CleanupLevel, limit: int | None, setting
     for one in live:
         assert one.created_at is not None
         states, least, age = LEVELS[level]
-        newer = [
-            b
-            for b in live
-            if name(b.id) == name(one.id) and (b.good, b.created_at, b.id) > (one.good, one.created_at, one.id)
-        ]
+        mine = [(b.good, b.created_at or 0, b.id) for b in live if name(b.id) == name(one.id)]
+        stays = one.id in floor(mine, {rule: getattr(settings.reclaim, rule) for rule in PERIODS})
+        young = max(0, NOW - one.created_at) < settings.reclaim.min_age
         written = one.state == "CREATED" and NOW - one.newest_mtime < 300
-        if one.pinned or one.busy or written or len(newer) < settings.reclaim.keep_last:
+        if one.pinned or one.busy or written or stays or young:
             continue
         sure = min(100.0, percent(one) + 20)
         if one.state not in states.split() or sure < round(least * 100, 6) or max(0, NOW - one.created_at) < age:

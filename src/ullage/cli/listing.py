@@ -51,8 +51,8 @@ def backups_of(app: Any, site: Any) -> list[dict[str, Any]]:
     store, now = site.settings, app.clock.now()
     with site.open() as opened:
         backups, archives = opened.source.backups(), opened.source.archives()
-    kept = floors(backups, store.reclaim.keep_last, now=now)
-    kept_archives = archive_floors(archives, backups, store.reclaim.keep_last)
+    kept = floors(backups, store.reclaim, now=now)
+    kept_archives = archive_floors(archives, backups, store.reclaim, now=now)
     found = []
     for backup in backups:
         if backup.fault is not None:

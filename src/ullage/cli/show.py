@@ -36,14 +36,14 @@ def _document(app: Any, site: Any, backup_id: str) -> dict[str, Any]:
         backups, archives, pins = opened.source.backups(), opened.source.archives(), opened.source.pins()
     live = next((backup for backup in backups if backup.id == backup_id), None)
     if live is not None:
-        kept = floors(backups, store.reclaim.keep_last, now=now)
+        kept = floors(backups, store.reclaim, now=now)
         held = holds(live, kept.get(backup_id), store.reclaim, now=now)
         scored = None if live.created_at is None else score(live, store.confidence, now=now)
         shape = shapes.listed(live, scored, held, os.path.join(store.backup_root, backup_id), now=now)
         terms = {} if scored is None else scored.terms
     else:
         archive = next(one for one in archives if one.backup_id == backup_id)
-        kept_archives = archive_floors(archives, backups, store.reclaim.keep_last)
+        kept_archives = archive_floors(archives, backups, store.reclaim, now=now)
         held = tuple(
             why for why in (kept_archives.get(archive.path), "it is pinned" if archive.pinned else None) if why
         )

@@ -97,6 +97,13 @@ SECTION_ROWS = (
     _row("reclaim.max_per_cycle", whole(1), "Most backups that go in one critical cycle.", "MAX_CLEANUP_PER_CYCLE"),
     _row("reclaim.emergency_limit", whole(1), "Most that go in an aggressive emergency.", "EMERGENCY_CLEANUP_LIMIT"),
     _row("reclaim.keep_last", whole(0), "Newest good backups of each series that nothing may take."),
+    _row(
+        "reclaim.keep_daily", whole(0), "Most recent days (UTC) of each series whose last good backup nothing may take."
+    ),
+    _row("reclaim.keep_weekly", whole(0), "The same of ISO weeks."),
+    _row("reclaim.keep_monthly", whole(0), "The same of months."),
+    _row("reclaim.keep_yearly", whole(0), "The same of years."),
+    _row("reclaim.min_age", time(0), "How old a backup must be before anything may take it; 0: any age."),
     _row("reclaim.settle", time(0), "How long a CREATED backup must have been left alone before it may be touched."),
     _row("reclaim.grace", time(0), "How long what a person deletes waits in the trash; 0: it goes at once."),
     _row("caps.cycle", whole(0), "Most backups that go by themselves in one cycle; 0: any number."),

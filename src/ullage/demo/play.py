@@ -253,7 +253,7 @@ class _Run:
         reclaim, now = self._site.settings.reclaim, self._app.clock.now()
         with self._site.open() as opened:
             found = opened.source.backups()
-        kept = floors(found, reclaim.keep_last, now=now)
+        kept = floors(found, reclaim, now=now)
         for backup in found:
             reasons = holds(backup, kept.get(backup.id), reclaim, now=now)
             yield Kept(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 
@@ -140,7 +140,8 @@ class Reclaim:
 
     def _load(self) -> None:
         self._backups = {b.id: b for b in self._opened.source.backups() if b.id not in self._gone}
-        self._floors = protect.floors(self._backups.values(), self._store.reclaim.keep_last, now=self._clock.now())
+        self._seen = dict(self._backups)
+        self._floors = protect.floors(self._backups.values(), self._store.reclaim, now=self._clock.now())
         self._holders: dict[str | None, list[str]] = {}
         for backup_id in self._floors:
             self._holders.setdefault(series_of(backup_id), []).append(backup_id)
@@ -199,7 +200,7 @@ class Reclaim:
     def delete_archives(self, reason: str, enough: Callable[[Reading], bool]) -> Iterator[Operation]:
         """The oldest archives, at most ten, until there is enough room for archives again."""
         archives = self._opened.source.archives()
-        floors = protect.archive_floors(archives, self._backups.values(), self._store.reclaim.keep_last)
+        floors = self._archive_floors(archives)
         gone = freed = 0
         for archive in respond.archives_to_go(archives, floors):
             if archive.backup_id in self._gone:
@@ -253,7 +254,7 @@ class Reclaim:
     def one_archive(self, archive: Archive, reason: str) -> Operation:
         """A person's own choice of one archive; its floor and pin hold."""
         archives = self._opened.source.archives()
-        floor = protect.archive_floors(archives, self._backups.values(), self._store.reclaim.keep_last)
+        floor = self._archive_floors(archives)
         op = self._operation(archive.backup_id, Action.DELETE_ARCHIVE, State.ARCHIVED, State.DELETED, reason, False)
         if archive.path in floor:
             return self._reported(self._record(op, Result.SKIPPED, floor[archive.path]))
@@ -517,15 +518,22 @@ class Reclaim:
         return self._attempt(op, act)
 
     def _floor(self, backup_id: str) -> str | None:
-        """Why the floor of its series holds this backup; the holders are looked at again first."""
+        """Why the floor of its series holds this backup; it and the holders are looked at again first.
+
+        The others may be left alone: who holds nothing lets nobody go by leaving, or by coming to hold something.
+        """
         holders = self._holders.get(series_of(backup_id), [])
-        if any(self._moved(self._backups[holder]) for holder in holders if holder in self._backups):
+        if any(self._moved(one) for one in (backup_id, *holders) if one in self._backups):
             self._load()
         return self._floors.get(backup_id)
 
-    def _moved(self, known: Backup) -> bool:
-        now = self._opened.source.glance(known.id)
-        return now is None or (now.state, now.created_at, now.good) != (known.state, known.created_at, known.good)
+    def _archive_floors(self, archives: Sequence[Archive]) -> dict[str, str]:
+        return protect.archive_floors(archives, self._backups.values(), self._store.reclaim, now=self._clock.now())
+
+    def _moved(self, backup_id: str) -> bool:
+        """Whether it is another than the floors were found by."""
+        known, now = self._seen.get(backup_id), self._opened.source.glance(backup_id)
+        return known is None or now is None or _counts(now) != _counts(known)
 
     def _operation(
         self, backup_id: str, action: Action, before: State | None, after: State, reason: str, forced: bool
@@ -549,3 +557,8 @@ class Reclaim:
     def _reported(self, op: Operation) -> Operation:
         self._done(op)
         return op
+
+
+def _counts(backup: Backup) -> tuple[object, ...]:
+    """What of a backup decides who is held by the floors of its series."""
+    return backup.state, backup.created_at, backup.good, backup.fault is None

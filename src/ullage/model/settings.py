@@ -52,13 +52,18 @@ class Watermarks(Struct, frozen=True, kw_only=True):
 
 
 class ReclaimSettings(Struct, frozen=True, kw_only=True):
-    """Who goes first, how many, and what stays. ``settle`` and ``grace`` in seconds."""
+    """Who goes first, how many, and what stays. ``min_age``, ``settle`` and ``grace`` in seconds."""
 
     strategy: Strategy = Strategy.OLDEST_FIRST
     emergency_strategy: EmergencyStrategy = EmergencyStrategy.AGGRESSIVE
     max_per_cycle: int = 10
     emergency_limit: int = 50
     keep_last: int = 1
+    keep_daily: int = 0
+    keep_weekly: int = 0
+    keep_monthly: int = 0
+    keep_yearly: int = 0
+    min_age: float = 0.0
     settle: float = 300.0
     grace: float = 3600.0
 

@@ -92,6 +92,20 @@ class Result(StrEnum):
     UNDONE = "undone"
 
 
+class Cause(StrEnum):
+    """What holds a backup: a floor (the setting's name), another rule, a person, its use, doubt, the level's bar."""
+
+    KEEP_LAST = "keep_last"
+    KEEP_DAILY = "keep_daily"
+    KEEP_WEEKLY = "keep_weekly"
+    KEEP_MONTHLY = "keep_monthly"
+    KEEP_YEARLY = "keep_yearly"
+    MIN_AGE = "min_age"
+    PINNED = "pinned"
+    IN_USE = "in_use"
+    IN_DOUBT = "in_doubt"
+
+
 class Phase(StrEnum):
     """How far an operation came; the journal's word. Up to ``STAGED`` it is undone, from ``PURGING`` on finished.
 

@@ -36,10 +36,10 @@ def nothing_more(
     if asked is None or level is Level.WARNING:
         return None
     known = list(backups)
-    kept = floors(known, store.reclaim.keep_last, now=now)
+    kept = floors(known, store.reclaim, now=now)
     if select(known, asked.cleanup_level, None, store, now=now, kept=kept).candidates:
         return None
-    if archives_to_go(archives, archive_floors(archives, known, store.reclaim.keep_last)):
+    if archives_to_go(archives, archive_floors(archives, known, store.reclaim, now=now)):
         return None
     others = (forced_deletions, forced_promotions) if level is Level.EMERGENCY else ()
     if any(more(known, kept, store, now=now) for more in others):

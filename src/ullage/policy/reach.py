@@ -18,7 +18,7 @@ def out_of_reach(store: StoreSettings, reading: Reading, backups: Sequence[Backu
     Only what holds for long counts against it: a pin, a floor. Who writes now will be done some day.
     """
     wanted, _inodes = missing(Goal.TARGET, reading, store.watermarks)
-    kept = floors(backups, store.reclaim.keep_last, now=now)
+    kept = floors(backups, store.reclaim, now=now)
     pinned = sum(b.reclaimable_bytes for b in backups if b.pinned)
     floor = sum(b.reclaimable_bytes for b in backups if b.id in kept and not b.pinned)
     free = sum(b.reclaimable_bytes for b in backups if not b.pinned and b.id not in kept)

@@ -48,7 +48,7 @@ def select(
     ``kept``: their floors, where they are known already.
     """
     known = sorted(backups, key=lambda b: b.id)
-    kept = floors(known, store.reclaim.keep_last, now=now) if kept is None else kept
+    kept = floors(known, store.reclaim, now=now) if kept is None else kept
     candidates: list[Candidate] = []
     stays: dict[str, tuple[str, ...]] = {}
     for backup in known:
