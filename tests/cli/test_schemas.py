@@ -59,7 +59,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "plan nuclear 5", "doctor",
         "resume", "pin db-20260102", "unpin db-20260102", "transition db-20260104 PENDING", "archive db-20260101 --yes",
         "cleanup moderate 1 --dry-run", "cleanup moderate 1 --yes", "restore db-20260101", "emergency --dry-run",
-        "monitor", "delete db-20260104 --yes", "trash", "status", "undo --dry-run", "undo",
+        "simulate --days 30", "monitor", "delete db-20260104 --yes", "trash", "status", "undo --dry-run", "undo",
         "delete db-20260104 --yes", "trash empty --yes", "history", "check", "show db-20260101",
         "start --dry-run", "stop", "restart --dry-run",
     )  # fmt: skip

@@ -22,6 +22,7 @@ COMMANDS = {
     "list": "listing",
     "show": "show",
     "plan": "plan",
+    "simulate": "simulate",
     "monitor": "act",
     "cleanup": "act",
     "emergency": "act",
