@@ -219,6 +219,9 @@ class _Reclaimer:
         if size is not None:
             self._world.archives_disk.give(size, ARCHIVE_INODES)
 
+    def stands(self, backup_id: str, handle: str) -> bool:
+        return backup_id == handle and backup_id in self._world.backups
+
     def discard_archive(self, path: str, digest: str) -> bool:
         found = path in self._world.archives
         if found:
