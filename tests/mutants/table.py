@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.copies import COPIES
 from tests.mutants.durability import DURABILITY
 from tests.mutants.ground import IDENTITY, TIME
+from tests.mutants.harm import CHOSEN
 from tests.mutants.holds import AGAIN, FLOORS, PINS
 from tests.mutants.nature import HANDLES, MOUNTS, WRITERS
 from tests.mutants.others import OTHERS
@@ -15,5 +16,5 @@ from tests.mutants.waiting import WAITING
 GUARDS = (
     *(*DURABILITY, *WAITING),
     *(*HANDLES, *AGAIN, *PINS, *FLOORS, *WRITERS, *MOUNTS),
-    *(*IDENTITY, *TIME, *SPACE, *COPIES, *OTHERS, *TABLES),
+    *(*IDENTITY, *TIME, *SPACE, *COPIES, *OTHERS, *TABLES, *CHOSEN),
 )

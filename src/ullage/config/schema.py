@@ -87,7 +87,12 @@ SECTION_ROWS = (
         "MIN_FREE_SPACE_TARGET",
     ),
     _row("watermarks.inodes", flag(), "Whether inodes count as space does; usage is then the higher of the two."),
-    _row("reclaim.strategy", choice(Strategy), "Which backups go first.", "CLEANUP_STRATEGY"),
+    _row(
+        "reclaim.strategy",
+        choice(Strategy),
+        "Which backups go first; `least_harm`: which set costs least for enough room.",
+        "CLEANUP_STRATEGY",
+    ),
     _row(
         "reclaim.emergency_strategy",
         choice(EmergencyStrategy),

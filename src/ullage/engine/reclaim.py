@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 
@@ -16,9 +16,10 @@ from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refu
 from ullage.model.backups import Archive, Backup, Operation, Selection
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
-from ullage.model.words import Action, CleanupLevel, Level, Phase, Result, State, Trigger
+from ullage.model.words import Action, CleanupLevel, Level, Phase, Result, State, Strategy, Trigger
 from ullage.policy import assess, lifecycle, protect, respond, select, stall
 from ullage.policy.assess import Goal
+from ullage.policy.course import Course
 from ullage.policy.lifecycle import Prior
 from ullage.policy.series import series_of
 from ullage.ports import Catalog, Clock, Held, OpenStore, Stop
@@ -146,10 +147,39 @@ class Reclaim:
         for backup_id in self._floors:
             self._holders.setdefault(series_of(backup_id), []).append(backup_id)
 
-    def select(self, level: CleanupLevel, limit: int | None) -> Selection:
-        """Who may go at this level, in order, and why the others stay."""
-        backups, now = self._backups.values(), self._clock.now()
-        return select.select(backups, level, limit, self._store, now=now, kept=self._floors)
+    def select(
+        self,
+        level: CleanupLevel,
+        limit: int | None,
+        need: tuple[int, int] | None = None,
+        *,
+        without: Container[str] = (),
+    ) -> Selection:
+        """Who may go at this level, in order, and why the others stay; of all but those ``without``."""
+        backups = [backup for backup in self._backups.values() if backup.id not in without]
+        shares, now = self._opened.source.shares(), self._clock.now()
+        return select.select(backups, level, limit, self._store, now=now, kept=self._floors, need=need, shares=shares)
+
+    def _ranking(self, level: CleanupLevel, limit: int | None, goal: Goal | None) -> Iterator[Backup]:
+        """The candidates in order; a set that was chosen for what is missing is chosen anew where it comes otherwise.
+
+        The rankings of the other strategies are not: there each stands by itself.
+        """
+        if goal is None or self._store.reclaim.strategy is not Strategy.LEAST_HARM:
+            yield from (candidate.backup for candidate in self.select(level, limit).candidates)
+            return
+        tried: set[str] = set()
+        while (need := self._lacking(goal)) != (0, 0):
+            room = None if limit is None else max(0, limit - self._acted)
+            ranking = [one.backup for one in self.select(level, room, need, without=tried).candidates]
+            if not ranking or room == 0:
+                return
+            course = Course(need, ranking, self._opened.source.shares())
+            for backup in ranking:
+                tried.add(backup.id)
+                yield backup
+                if course.left(backup.id, self._lacking(goal)):
+                    break
 
     def clean(
         self,
@@ -167,8 +197,7 @@ class Reclaim:
             floor = self._floor(fresh.id)
             return select.recheck(fresh, level, floor, self._store, now=self._clock.now())
 
-        ranking = self.select(level, limit).candidates
-        for op in self._each((c.backup for c in ranking), limit, goal):
+        for op in self._each(self._ranking(level, limit, goal), limit, goal):
             why = f"{reason}; {self._store.reclaim.strategy}"
             yield self._reported(self._reclaim(op, why, allowed, forced=forced, archive_first=archive_first))
 
@@ -302,12 +331,16 @@ class Reclaim:
         if goal is None:
             return False
         if self.dry_run or any(self._pending):
-            reading = self._first_reading if self.dry_run else self.reading
-            size, inodes = assess.missing(goal, reading, self._store.watermarks)
-            planned, pending = self._planned, self._pending
-            return planned[0] + pending[0] >= size and planned[1] + pending[1] >= inodes
+            return self._lacking(goal) == (0, 0)
         pressure = assess.assess(self.reading, self._store.watermarks)
         return pressure.usage is None or assess.reached(goal, pressure.usage, self._store.watermarks)
+
+    def _lacking(self, goal: Goal) -> tuple[int, int]:
+        """(bytes, inodes) that are missing until the goal, besides what is planned or to come without more going."""
+        reading = self._first_reading if self.dry_run else self.reading
+        size, inodes = assess.missing(goal, reading, self._store.watermarks)
+        planned, pending = self._planned, self._pending
+        return max(0, size - planned[0] - pending[0]), max(0, inodes - planned[1] - pending[1])
 
     @cached_property
     def _first_reading(self) -> Reading:

@@ -92,6 +92,25 @@ class Score(Struct, frozen=True, kw_only=True, gc=False):
         return f"{_cut(self.confidence)} + {self.boost:.2f} = {_cut(self.boosted)}"
 
 
+HARM_TERMS = ("state", "doubt", "age", "day", "week", "month", "year", "shared")
+"""What harm is the sum of (docs/decisions)."""
+
+
+class Harm(Struct, frozen=True, kw_only=True, gc=False):
+    """What is lost when a backup goes, a positive number, with its ``parts`` in the order of ``HARM_TERMS``.
+
+    That of a set is the sum. It has no unit: it is there to be compared within one store at one moment.
+    """
+
+    total: float
+    parts: tuple[float, ...]
+
+    @property
+    def terms(self) -> dict[str, float]:
+        """Every term by name."""
+        return dict(zip(HARM_TERMS, self.parts, strict=True))
+
+
 class Candidate(Struct, frozen=True, kw_only=True, gc=False):
     """A backup that may go, at its place in the order."""
 

@@ -60,6 +60,7 @@ class Strategy(StrEnum):
     OLDEST_FIRST = "oldest_first"
     LARGEST_FIRST = "largest_first"
     CONFIDENCE_BASED = "confidence_based"
+    LEAST_HARM = "least_harm"
 
 
 class EmergencyStrategy(StrEnum):

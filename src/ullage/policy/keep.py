@@ -58,7 +58,7 @@ def kept(members: Collection[Rank], reclaim: ReclaimSettings) -> dict[str, list[
 
 def period_of(at: float, rule: Cause) -> str:
     """The day, week, month or year of a time in UTC: ``2026-11-24``, ``2026-W48``, ``2026-11``, ``2026``."""
-    return _periods(int(at // DAY))[rule]
+    return periods(int(at // DAY))[rule]
 
 
 def _last_of_each(members: Collection[Rank], rule: Cause) -> Collection[Rank]:
@@ -70,7 +70,7 @@ def _last_of_each(members: Collection[Rank], rule: Cause) -> Collection[Rank]:
 
 
 @lru_cache(maxsize=4096)
-def _periods(day: int) -> dict[Cause, str]:
+def periods(day: int) -> dict[Cause, str]:
     """All the periods of a day since 1970; beyond the years 1 to 9999, of their bounds."""
     on = date.fromordinal(min(max(day + _EPOCH, 1), date.max.toordinal()))
     text, week = on.isoformat(), on.isocalendar()

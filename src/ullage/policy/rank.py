@@ -9,7 +9,7 @@ from ullage.model.words import Strategy
 
 
 def order(candidates: Iterable[Candidate], strategy: Strategy) -> list[Candidate]:
-    """The candidates in the order in which they would go."""
+    """The candidates in the order in which they would go by a strategy that looks at each alone."""
     return sorted(candidates, key=_KEYS[strategy])
 
 

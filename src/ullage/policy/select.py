@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from msgspec import Struct
 
-from ullage.model.backups import Backup, Candidate, Score, Selection
+from ullage.model.backups import Backup, Candidate, Score, Selection, Share
 from ullage.model.settings import ConfidenceSettings, StoreSettings
 from ullage.model.units import format_age
-from ullage.model.words import CleanupLevel, State
+from ullage.model.words import CleanupLevel, State, Strategy
 from ullage.policy.confidence import DIGITS, score
+from ullage.policy.least_harm import by_harm
 from ullage.policy.protect import floors, holds
 from ullage.policy.rank import order
 
@@ -41,11 +42,14 @@ def select(
     *,
     now: float,
     kept: Mapping[str, str] | None = None,
+    need: tuple[int, int] | None = None,
+    shares: Sequence[Share] = (),
 ) -> Selection:
     """Every backup judged: the full ranking of those that may go, and all the reasons of each that stays.
 
     The same backups give the same selection in whatever order they come. ``limit`` is applied after the filters.
-    ``kept``: their floors, where they are known already.
+    ``kept``: their floors, where they are known already. ``need``: (bytes, inodes) that are missing, where anything is,
+    and ``shares`` are for the strategies that look at more than one backup at a time.
     """
     known = sorted(backups, key=lambda b: b.id)
     kept = floors(known, store.reclaim, now=now) if kept is None else kept
@@ -59,8 +63,24 @@ def select(
         else:
             candidates.append(_candidate(backup, scored, now))
     strategy = store.reclaim.strategy
-    ranking = tuple(order(candidates, strategy))
+    ranking = tuple(ranked(candidates, strategy, known, shares, need, limit, now=now))
     return Selection(level=level, strategy=strategy, limit=limit, candidates=ranking, stays=stays)
+
+
+def ranked(
+    candidates: Sequence[Candidate],
+    strategy: Strategy,
+    backups: Iterable[Backup],
+    shares: Sequence[Share],
+    need: tuple[int, int] | None,
+    limit: int | None,
+    *,
+    now: float,
+) -> list[Candidate]:
+    """The candidates, which are some of ``backups``, in the order in which they would go by a strategy."""
+    if strategy is Strategy.LEAST_HARM:
+        return by_harm(candidates, backups, shares, need, limit, now=now)
+    return order(candidates, strategy)
 
 
 def recheck(
