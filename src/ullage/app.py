@@ -14,6 +14,7 @@ from ullage.engine.believe import clock_fault
 from ullage.errors import UsageError
 from ullage.model.settings import Settings
 from ullage.model.units import printable
+from ullage.policy.limits import senseless
 from ullage.policy.reach import out_of_reach
 from ullage.sources.roots import Expected
 from ullage.sources.site import DirectorySite
@@ -61,6 +62,10 @@ class App:
         """Why the target of this store cannot be reached, whatever goes; None where it can. Raises Unavailable."""
         with site.open() as opened:
             return out_of_reach(site.settings, site.read(), opened.source.backups(), now=self.clock.now())
+
+    def senseless(self, site: DirectorySite) -> list[str]:
+        """What is wrong with the watermarks of this store on the filesystem it is on; empty where it cannot be read."""
+        return senseless(site.read(), site.settings.watermarks)
 
     def reload(self, settings: Settings) -> list[DirectorySite]:
         """The stores by other settings; the state directory stays."""

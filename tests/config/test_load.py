@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.config.texts import ENV, FILE, ROOTS, STORE, faults_of, nested, read
+from tests.config.texts import ENV, FILE, ROOTS, STORE, faults_of, nested, only_store, read
 from ullage.config.advice import contradictions, unwise, warnings
 from ullage.config.load import find_settings, find_state_dir, load, parse
 from ullage.errors import SettingsError
@@ -215,6 +215,65 @@ def test_a_faulty_watermark_is_compared_with_nothing() -> None:
     assert "emergency: found" in fault
 
 
+@pytest.mark.parametrize(
+    ("literal", "percent", "free"),
+    [("85", 85.0, 0), ('"85 %"', 85.0, 0), ('"85%"', 85.0, 0), ('"50 GiB free"', 100.0, 50 << 30),
+     ('[80, "50 GiB free"]', 80.0, 50 << 30), ('["1.5 GB free", "80.5 %"]', 80.5, 1_500_000_000)],
+)  # fmt: skip
+def test_a_watermark_is_a_percentage_or_what_is_free_or_both(literal: str, percent: float, free: int) -> None:
+    marks = only_store(f"{STORE}[defaults.watermarks]\ncritical = {literal}\n").watermarks
+    assert (marks.critical, marks.free.critical) == (percent, free)
+
+
+def test_what_is_free_alone_leaves_the_target_to_it() -> None:
+    marks = only_store(f"{STORE}[defaults.watermarks]\ntarget_free = '20 GiB free'\n").watermarks
+    assert (marks.target_free, marks.free.target_free) == (0.0, 20 << 30)
+
+
+def test_a_store_s_percentage_takes_back_what_the_defaults_say_is_free() -> None:
+    text = f"{STORE}[stores.main.watermarks]\nwarning = 70\n[defaults.watermarks]\nwarning = [75, '9 GiB free']\n"
+    marks = only_store(text).watermarks
+    assert (marks.warning, marks.free.warning) == (70.0, 0)
+
+
+def test_inodes_go_by_the_percentages_of_the_bytes_where_they_have_none_of_their_own() -> None:
+    lines = "warning = 60\ncritical = '9 GiB free'\ninode_emergency = [97, '500 free']\n"
+    marks = only_store(f"{STORE}[defaults.watermarks]\n{lines}").watermarks.of_inodes
+    assert (marks.warning, marks.critical, marks.emergency, marks.target_free) == (60.0, 85.0, 97.0, 20.0)
+    assert (marks.free.warning, marks.free.critical, marks.free.emergency) == (0, 0, 500)
+
+
+@pytest.mark.parametrize(
+    ("marks", "text"),
+    [("warning = '5 GiB free'\ncritical = '5 GiB free'",
+      "critical: found 5 GiB free, allowed: less than watermarks.warning (5 GiB free)"),
+     ("critical = '5 GiB free'\nemergency = [95, '6 GiB free']",
+      "emergency: found 6 GiB free, allowed: less than watermarks.critical (5 GiB free)"),
+     ("warning = [75, '5 GiB free']\nemergency = [95, '5 GiB free']",
+      "emergency: found 5 GiB free, allowed: less than watermarks.warning (5 GiB free)"),
+     ("warning = 96\ncritical = '5 GiB free'",
+      "warning: found 96 (a number), allowed: less than watermarks.emergency (95)"),
+     ("inode_critical = 70",
+      "inode_critical: found 70 (a number), allowed: more than watermarks.inode_warning (75)"),
+     ("inode_warning = '100 free'\ninode_critical = '200 free'",
+      "inode_critical: found 200 free, allowed: less than watermarks.inode_warning (100 free)")],
+)  # fmt: skip
+def test_limits_out_of_order_are_told_each_of_its_kind(marks: str, text: str) -> None:
+    (fault,) = faults_of(f"{STORE}[defaults.watermarks]\n{marks}\n")
+    assert f"defaults.watermarks.{text}" in fault
+
+
+def test_every_kind_out_of_order_is_told_at_once() -> None:
+    marks = "warning = [90, '1 GiB free']\ncritical = [80, '2 GiB free']\ninode_warning = 99\n"
+    faults = faults_of(f"{STORE}[defaults.watermarks]\n{marks}")
+    told = [fault.split("watermarks.")[1].split(":")[0] for fault in faults]
+    assert told == ["critical", "critical", "inode_warning"]
+
+
+def test_a_percentage_and_what_is_free_are_in_no_order() -> None:
+    assert read(f"{STORE}[defaults.watermarks]\nwarning = '1 GiB free'\ncritical = [80, '900 MiB free']\n")
+
+
 def test_the_defaults_contradict_nothing() -> None:
     assert contradictions(read(STORE)) == []
 
@@ -225,6 +284,10 @@ def test_the_defaults_contradict_nothing() -> None:
      ("watermarks.warning = 70", "raise target_free or watermarks.warning"),
      ("watermarks.target_free = 5", "an emergency would reclaim nothing"),
      ("watermarks.target_free = 10", "still critical"),
+     ("watermarks.emergency = [95, '9 GiB free']\nwatermarks.target_free = '9 GiB free'", "reclaim nothing"),
+     ("watermarks.critical = [85, '9 GiB free']\nwatermarks.target_free = '9 GiB free'", "still critical"),
+     ("watermarks.warning = [75, '9 GiB free']\nwatermarks.target_free = '8 GiB free'", "above watermarks.warning"),
+     ("watermarks.inode_target_free = 5", "an emergency would reclaim nothing"),
      ("monitor.emergency_interval = 120", "watched less closely"),
      ('confidence.huge = "1 MiB"', "exchange them"),
      ("confidence.emergency_minimum = 0.9", "take less"),

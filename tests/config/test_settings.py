@@ -12,7 +12,7 @@ from tests.config.texts import FILE, STORE, faults_of, nested, only_store, read
 from ullage.config.schema import SECTION_ROWS, default_of, value_in
 from ullage.config.show import as_shown
 from ullage.errors import SettingsError
-from ullage.model.settings import Secret
+from ullage.model.settings import Limit, Secret
 
 MIB = 1 << 20
 
@@ -33,6 +33,10 @@ GOOD: list[tuple[str, str, object]] = [
     ("watermarks.emergency", "100", 100.0),
     ("watermarks.target_free", "30", 30.0),
     ("watermarks.inodes", "false", False),
+    ("watermarks.inode_warning", '["70 %", "1000 free"]', Limit(70.0, 1000)),
+    ("watermarks.inode_critical", "81", 81.0),
+    ("watermarks.inode_emergency", '""', None),
+    ("watermarks.inode_target_free", '"200000 free"', Limit(0.0, 200_000)),
     ("reclaim.strategy", '"largest_first"', "largest_first"),
     ("reclaim.emergency_strategy", '"nuclear"', "nuclear"),
     ("reclaim.max_per_cycle", "3", 3),
@@ -85,6 +89,19 @@ BAD: list[tuple[str, str, str]] = [
     ("watermarks.emergency", "inf", "found inf (a number)"),
     ("watermarks.critical", "0x" + "f" * 9000, "found a very large number"),
     ("watermarks.target_free", "[20]", "found a list"),
+    ("watermarks.warning", '"50 free"', 'found "50 free" (a string), allowed: a number from 0 to 100 (percent), or wh'),
+    ("watermarks.warning", '"0 B free"', 'or what is free, like "50 GiB free", or both: [85, "50 GiB free"]'),
+    ("watermarks.warning", '"free"', "allowed: a number"),
+    ("watermarks.critical", '"50 GiB"', "allowed: a number"),
+    ("watermarks.critical", '"x %"', "allowed: a number"),
+    ("watermarks.critical", '"101 %"', "allowed: a number"),
+    ("watermarks.critical", "[80, 85]", "found a list"),
+    ("watermarks.critical", '["5 GiB free", "6 GiB free"]', "found a list"),
+    ("watermarks.critical", '[80, 81, "5 GiB free"]', "found a list"),
+    ("watermarks.critical", '""', "allowed: a number"),
+    ("watermarks.inode_warning", '"5 GiB free"', 'like "200000 free", or both: [85, "200000 free"], or "" for'),
+    ("watermarks.inode_warning", '"1.5 free"', "allowed: a number"),
+    ("watermarks.inode_emergency", "101", "allowed: a number"),
     ("watermarks.inodes", "1", "allowed: true or false"),
     ("reclaim.strategy", '"Oldest_first"', 'allowed: one of "oldest_first", "largest_first", "confidence_based"'),
     ("reclaim.emergency_strategy", '"moderate"', 'allowed: one of "conservative", "aggressive", "nuclear"'),

@@ -5,18 +5,25 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.policy.make import reading, space
 from ullage.model.readings import Reading, Space
-from ullage.model.settings import Watermarks
-from ullage.model.words import Level
+from ullage.model.settings import Free, InodeMarks, Watermarks
+from ullage.model.units import GIB
+from ullage.model.words import Kind, Level, Unit
 from ullage.policy.assess import (
     Goal,
     archive_pressed,
     assess,
+    binding,
+    by_inodes,
+    lacking,
     level_of,
+    measures,
     missing,
     of_disk,
+    of_disk_bytes,
     reached,
     shown_percent,
     usage_of,
@@ -35,7 +42,7 @@ MARKS = Watermarks()
     ],
 )  # fmt: skip
 def test_a_level_begins_at_its_watermark(usage: float, level: Level) -> None:
-    assert level_of(usage, MARKS) is level
+    assert level_of(space(int(usage * 1000), total=100_000), MARKS) is level
 
 
 def test_usage_is_of_what_an_unprivileged_writer_may_use_as_df_means_it() -> None:
@@ -94,11 +101,11 @@ def test_nothing_measured_is_unavailable_and_not_empty() -> None:
     ],
 )  # fmt: skip
 def test_a_goal_is_under_its_watermark_or_at_most_the_target(goal: Goal, usage: float, is_reached: bool) -> None:
-    assert reached(goal, usage, MARKS) is is_reached
+    assert reached(goal, reading(space(round(usage * 10))), MARKS) is is_reached
 
 
 def test_the_target_is_reckoned_in_decimal() -> None:
-    assert reached(Goal.TARGET, 66.9, Watermarks(target_free=33.1))
+    assert reached(Goal.TARGET, reading(space(669)), Watermarks(target_free=33.1))
 
 
 def test_missing_is_one_byte_more_where_usage_must_be_under_the_mark() -> None:
@@ -129,6 +136,103 @@ def test_nothing_measured_misses_nothing() -> None:
     assert missing(Goal.LOW, reading(), MARKS) == (0, 0)
 
 
+GIBS = Watermarks(
+    warning=75,
+    free=Free(warning=50 * GIB, critical=20 * GIB, emergency=10 * GIB, target_free=60 * GIB),
+)
+
+
+def _free(free: int, total: int = 1000) -> Reading:
+    """A reading with so many GiB free of a filesystem of ``total``."""
+    return reading(space((total - free) * GIB, total=total * GIB))
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "level"),
+    [(51, 200, Level.OK), (50, 200, Level.WARNING), (250, 1000, Level.WARNING), (251, 1000, Level.OK),
+     (21, 60, Level.WARNING), (20, 60, Level.CRITICAL), (11, 40, Level.CRITICAL), (10, 40, Level.EMERGENCY),
+     (50, 1000, Level.EMERGENCY)],
+    ids=["over both", "by what is free", "by percent", "just under that", "warning by free",
+         "critical by free", "critical still", "emergency by free", "emergency by percent"],
+)  # fmt: skip
+def test_of_a_percentage_and_what_is_free_the_stricter_counts(free: int, total: int, level: Level) -> None:
+    assert assess(_free(free, total), GIBS).level is level
+
+
+def test_the_reason_names_the_limit_that_binds_and_usage_stays_what_df_says() -> None:
+    pressure = assess(_free(38, 200), GIBS)
+    assert pressure.reason == "bytes 81.0 % used, 38.0 GiB free; warning begins at 75 % or 50 GiB free"
+    assert assess(_free(45, 100), GIBS).reason == "bytes 55.0 % used, 45.0 GiB free; warning begins at 50 GiB free"
+    assert (
+        assess(_free(60, 100), GIBS).reason == "bytes 40.0 % used, 60.0 GiB free; warning begins at 75 % or 50 GiB free"
+    )
+    assert assess(_free(240), GIBS).reason == "bytes 76.0 % used, 240.0 GiB free; warning begins at 75 %"
+    assert pressure.usage == 81.0
+
+
+def test_what_is_free_alone_is_told_alone() -> None:
+    marks = Watermarks(warning=100, critical=100, emergency=100, free=Free(warning=50 * GIB))
+    assert assess(_free(60, 100), marks).reason == "bytes 40.0 % used, 60.0 GiB free; warning begins at 50 GiB free"
+
+
+def test_inodes_have_watermarks_and_a_target_of_their_own() -> None:
+    marks = Watermarks(inode=InodeMarks(warning=50, critical=60, emergency=70, target_free=45, free=Free(warning=600)))
+    at = {used: reading(space(10, inodes=(used, 1000))) for used in (399, 400, 600, 700)}
+    assert [assess(one, marks).level for one in at.values()] == [
+        Level.OK, Level.WARNING, Level.CRITICAL, Level.EMERGENCY,
+    ]  # fmt: skip
+    assert missing(Goal.TARGET, at[700], marks) == (0, 150)
+    assert missing(Goal.LOW, at[700], marks) == (0, 301)
+    assert assess(at[400], marks).reason == "inodes 40.0 % used, 600 free; warning begins at 600 free"
+    assert missing(Goal.TARGET, reading(space(790, inodes=(700, 1000))), marks) == (0, 150)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [(Kind.CAPACITY, "capacity 91.2 % used, critical begins at 85 %"),
+     (Kind.QUOTA, "quota 91.2 % used, critical begins at 85 %"),
+     (Kind.METADATA, "btrfs metadata 91.2 % used, critical begins at 85 %")],
+)  # fmt: skip
+def test_the_reason_names_what_binds_beside_the_filesystem(kind: Kind, told: str) -> None:
+    both = reading(space(500), replace(space(912), kind=kind))
+    assert assess(both, MARKS).reason == told
+    assert binding(both, MARKS) == both.backup[1]
+
+
+def test_metadata_gives_no_warning_and_no_usage_until_it_is_critical() -> None:
+    calm, pressed = (reading(space(300), replace(space(used), kind=Kind.METADATA)) for used in (849, 850))
+    assert (assess(calm, MARKS).level, assess(calm, MARKS).usage) == (Level.OK, 30.0)
+    assert binding(calm, MARKS) == calm.backup[0]
+    assert (assess(pressed, MARKS).level, assess(pressed, MARKS).usage) == (Level.CRITICAL, 85.0)
+
+
+@pytest.mark.parametrize("goal", [Goal.LOW, Goal.TARGET, Goal.BELOW_CRITICAL])
+def test_of_metadata_no_more_is_wanted_than_ends_critical_and_it_counts_as_files(goal: Goal) -> None:
+    mib = 1 << 20
+    both = reading(space(300), replace(space(900 * mib, total=1000 * mib), kind=Kind.METADATA))
+    assert missing(goal, both, MARKS) == (0, 50 * 1024 + 1)
+    assert lacking(goal, both, MARKS) == {Unit.METADATA}
+    assert reached(goal, reading(space(300), replace(space(849), kind=Kind.METADATA)), MARKS)
+
+
+def test_metadata_has_nothing_to_do_with_what_should_be_free() -> None:
+    assert assess(reading(space(1, total=1 << 50), replace(space(1), kind=Kind.METADATA)), GIBS).level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("what", "lacks", "inodes"),
+    [(reading(space(760, inodes=(1, 100))), {Unit.BYTES}, False),
+     (reading(space(10, inodes=(80, 100))), {Unit.INODES}, True),
+     (reading(space(760, inodes=(80, 100))), {Unit.BYTES, Unit.INODES}, False),
+     (reading(space(1000), replace(space(970), kind=Kind.METADATA)), {Unit.BYTES, Unit.METADATA}, True),
+     (reading(space(10, inodes=(1, 100))), set(), False)],
+    ids=["bytes", "inodes", "both", "metadata", "nothing"],
+)  # fmt: skip
+def test_files_are_counted_where_they_and_not_bytes_are_lacking(what: Reading, lacks: set[Unit], inodes: bool) -> None:
+    assert lacking(Goal.LOW, what, MARKS) == lacks
+    assert by_inodes(lacks) is inodes
+
+
 SIZES = st.integers(1, 2**60)
 
 
@@ -136,20 +240,89 @@ SIZES = st.integers(1, 2**60)
 def watermarks(draw: st.DrawFn) -> Watermarks:
     low, step = draw(st.floats(1, 70)), draw(st.floats(0.1, 10))
     free = draw(st.floats(0, 99))
-    return Watermarks(warning=low, critical=low + step, emergency=low + 2 * step, target_free=free)
+    some = st.one_of(st.just(0), st.integers(1, 2**60))
+    least = sorted((draw(some) for _ in range(3)), reverse=True)
+    return Watermarks(
+        warning=low,
+        critical=low + step,
+        emergency=low + 2 * step,
+        target_free=free,
+        free=Free(warning=least[0], critical=least[1], emergency=least[2], target_free=draw(some)),
+        inode=InodeMarks(free=Free(warning=least[0], target_free=draw(some))),
+    )
 
 
 @given(SIZES, SIZES, st.sampled_from(Goal), watermarks())
 @example(851, 149, Goal.BELOW_CRITICAL, Watermarks(critical=85.1))
+@example(10, 90, Goal.TARGET, Watermarks(free=Free(target_free=95)))
 def test_what_is_missing_is_just_enough(used: int, available: int, goal: Goal, marks: Watermarks) -> None:
     before = Space(total_bytes=used + available, used_bytes=used, free_bytes=available, available_bytes=available)
     need, _ = missing(goal, reading(before), marks)
 
     def after(gain: int) -> bool:
-        return reached(goal, space(used - gain, total=used + available).usage_percent, marks)
+        return reached(goal, reading(space(used - gain, total=used + available)), marks)
 
-    assert after(need)
+    assert after(need) or need == used, "all there is, where even that is not enough"
     assert need == 0 or not after(need - 1)
+
+
+@given(SIZES, SIZES, st.sampled_from(Goal), watermarks())
+def test_what_is_missing_of_inodes_is_just_enough(used: int, free: int, goal: Goal, marks: Watermarks) -> None:
+    def after(gain: int) -> Reading:
+        return reading(space(0, inodes=(used - gain, used + free)))
+
+    _, need = missing(goal, after(0), marks)
+    assert lacking(goal, after(need), marks) <= {Unit.BYTES} or need == used
+    assert need == 0 or Unit.INODES in lacking(goal, after(need - 1), marks)
+
+
+@given(st.lists(st.tuples(SIZES, SIZES), min_size=1, max_size=3), st.data(), watermarks())
+def test_levels_goals_and_what_is_missing_agree(
+    spaces: list[tuple[int, int]], data: st.DataObject, marks: Watermarks
+) -> None:
+    kinds = data.draw(st.lists(st.sampled_from(Kind), min_size=len(spaces), max_size=len(spaces)))
+    inodes = data.draw(st.tuples(SIZES, SIZES))
+    what = reading(
+        *(
+            replace(space(used, total=used + free, inodes=(inodes[0], sum(inodes))), kind=kind)
+            for (used, free), kind in zip(spaces, kinds, strict=True)
+        )
+    )
+    level = assess(what, marks).level
+    assert reached(Goal.LOW, what, marks) is (level is Level.OK)
+    assert reached(Goal.BELOW_CRITICAL, what, marks) is (level.severity < Level.CRITICAL.severity)
+    assert reached(Goal.BELOW_EMERGENCY, what, marks) is (level is not Level.EMERGENCY)
+    for goal in Goal:
+        done = reached(goal, what, marks)
+        assert (missing(goal, what, marks) == (0, 0)) is done is (not lacking(goal, what, marks))
+
+
+@given(SIZES, SIZES, st.integers(0, 2**60), watermarks())
+def test_a_fuller_space_has_no_better_level(used: int, available: int, more: int, marks: Watermarks) -> None:
+    total = used + available
+    fuller = space(min(total, used + more), total=total)
+    assert level_of(fuller, marks).severity >= level_of(space(used, total=total), marks).severity
+
+
+@given(SIZES, SIZES, watermarks())
+def test_a_stricter_limit_gives_no_better_level(used: int, available: int, marks: Watermarks) -> None:
+    one = space(used, total=used + available)
+    assert level_of(one, marks).severity >= level_of(one, replace(marks, free=Free())).severity
+
+
+def test_a_capacity_that_is_overrun_has_less_than_nothing_left() -> None:
+    (size,) = measures(space(150, total=100), MARKS)
+    assert (size.slack, size.usable, size.usage) == (-50, 100, 100.0)
+
+
+def test_what_is_only_assumed_to_be_overrun_is_as_large_as_before() -> None:
+    full = replace(space(100, total=100), used_bytes=130, available_bytes=-30)
+    assert missing(Goal.BELOW_CRITICAL, reading(full), MARKS) == (46, 0)
+
+
+def test_of_the_disks_bytes_inodes_are_no_part() -> None:
+    disk = space(500, inodes=(9, 10))
+    assert of_disk_bytes(reading(disk, space(900))) == reading(replace(disk, total_inodes=0))
 
 
 @pytest.mark.parametrize(
@@ -170,8 +343,8 @@ def test_archives_are_pressed_at_critical_on_a_filesystem_of_their_own(what: Rea
 
 def test_a_target_need_not_be_a_whole_number() -> None:
     marks = Watermarks(target_free=20.5)
-    assert reached(Goal.TARGET, 79.5, marks)
-    assert not reached(Goal.TARGET, 79.6, marks)
+    assert reached(Goal.TARGET, reading(space(795)), marks)
+    assert not reached(Goal.TARGET, reading(space(796)), marks)
 
 
 def test_where_the_backups_cannot_be_measured_the_rest_is_told_all_the_same() -> None:

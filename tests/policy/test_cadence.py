@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.policy.make import reading, space
 from ullage.model.readings import Reading
-from ullage.model.settings import MonitorSettings, Watermarks
+from ullage.model.settings import Free, MonitorSettings, Watermarks
 from ullage.model.units import GIB, TIB
 from ullage.model.words import Level
 from ullage.policy.assess import assess
@@ -56,6 +57,17 @@ def test_inodes_run_out_too() -> None:
     nearly = space(GIB, 4 * TIB, inodes=(740_000, 1_000_000))
     assert look(reading(nearly)) == pytest.approx(0.05)
     assert next_look(reading(nearly), Level.OK, Watermarks(inodes=False), MONITOR, FASTEST) == 60.0
+
+
+@pytest.mark.parametrize(
+    ("free", "level", "bytes_to_go"),
+    [(800, Level.OK, 200), (600, Level.WARNING, 200), (400, Level.CRITICAL, 200), (200, Level.EMERGENCY, 200)],
+)
+def test_what_must_be_free_is_a_mark_too(free: int, level: Level, bytes_to_go: int) -> None:
+    marks = Watermarks(free=Free(warning=600, critical=400, emergency=200))
+    what = reading(space(1000 - free))
+    marks = replace(marks, warning=100, critical=100, emergency=100)
+    assert (assess(what, marks).level, next_look(what, level, marks, MONITOR, 100.0)) == (level, bytes_to_go / 100.0)
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def test_an_archive_must_leave_its_filesystem_under_the_critical_watermark() -> 
     assert choice(State.CLEANABLE, space(549)) == (True, "an archive of about 300 B fits")
     assert choice(State.CLEANABLE, space(550)) == (
         False,
-        "no room for an archive of about 300 B: 85.0 % of the archives' filesystem used, critical begins at 85 %",
+        "no room for an archive of about 300 B: on the archives' filesystem bytes 85.0 % used, critical begins at 85 %",
     )
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from ullage.cli.context import application, common, common_options
 from ullage.cli.output import out, print_json
 from ullage.errors import UllageError
-from ullage.model.readings import Pressure
-from ullage.model.settings import Watermarks
+from ullage.model.readings import Reading
+from ullage.model.settings import Free, Marks, Watermarks
 from ullage.model.units import printable
-from ullage.model.words import Level
-from ullage.policy.assess import assess, shown_percent
+from ullage.model.words import Level, Unit
+from ullage.policy.assess import Measure, assess, measures, shown_percent
 
 CODES = {Level.OK: 0, Level.WARNING: 1, Level.CRITICAL: 2, Level.EMERGENCY: 2, Level.UNAVAILABLE: 3}
 WORDS = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
@@ -26,24 +28,25 @@ def check() -> None:
     context = click.get_current_context()
     try:
         with application() as app:
-            found = [
-                (site.settings.name, site.settings.watermarks, assess(site.read(), site.settings.watermarks))
-                for site in app.chosen(common().store)
-            ]
+            read = [(site.settings, site.read()) for site in app.chosen(common().store)]
     except (UllageError, OSError) as error:
         _unknown(printable(str(error).split("\n", maxsplit=1)[0]))
         context.exit(3)
-    codes = {CODES[pressure.level] for _, _, pressure in found}
+    found = [(store.name, assess(reading, store.watermarks)) for store, reading in read]
+    codes = {CODES[pressure.level] for _, pressure in found}
     code = next(worst for worst in _WORST_FIRST if worst in codes)
     if common().json:
         stores = [
-            {"name": n, "level": p.level, "usage_percent": p.usage, "reason": printable(p.reason)} for n, _, p in found
+            {"name": n, "level": p.level, "usage_percent": p.usage, "reason": printable(p.reason)} for n, p in found
         ]
         print_json({"status": WORDS[code], "code": code, "reason": None, "stores": stores})
     else:
-        words = ", ".join(f"{name} {pressure.level} ({_plain(pressure.reason)})" for name, _, pressure in found)
+        words = ", ".join(f"{name} {pressure.level} ({_plain(pressure.reason)})" for name, pressure in found)
         perf = " ".join(
-            _performance(name, marks, pressure) for name, marks, pressure in found if pressure.usage is not None
+            part
+            for (store, reading), (_, pressure) in zip(read, found, strict=True)
+            if pressure.usage is not None
+            for part in _performance(store.name, store.watermarks, reading)
         )
         out(f"ULLAGE {WORDS[code]} - {words} | {perf}".rstrip(" |"))
     context.exit(code)
@@ -62,8 +65,32 @@ def _plain(text: str) -> str:
     return printable(text).replace("|", "/")
 
 
-def _performance(name: str, marks: Watermarks, pressure: Pressure) -> str:
-    """``'label'=value;warn;crit;min;max`` as the plugin guidelines want it."""
+def _performance(name: str, marks: Watermarks, reading: Reading) -> Iterator[str]:
+    """``'label'=value;warn;crit;min;max`` as the plugin guidelines want it: usage, and what has marks of its own."""
     label = name.replace("'", "").replace("=", "")
-    usage = "U" if pressure.usage is None else shown_percent(pressure.usage)
-    return f"'{label}'={usage}%;{marks.warning:g};{marks.critical:g};0;100"
+    known = [one for space in reading.backup for one in measures(space, marks) if one.unit is not Unit.METADATA]
+    inodes = [one for one in known if one.unit is Unit.INODES]
+    apart = _percent(marks.of_inodes) != _percent(marks.of_bytes)
+    yield _usage(label, [one for one in known if one not in inodes or not apart])
+    if inodes and apart:
+        yield _usage(f"{label} inodes", inodes)
+    yield from _free(f"{label} free", "B", [one for one in known if one not in inodes])
+    yield from _free(f"{label} inodes free", "", inodes)
+
+
+def _percent(marks: Marks) -> str:
+    return f"{marks.warning:g};{marks.critical:g}"
+
+
+def _usage(label: str, known: list[Measure]) -> str:
+    highest = max(known, key=lambda one: one.usage)
+    return f"'{label}'={shown_percent(highest.usage)}%;{_percent(highest.marks)};0;100"
+
+
+def _free(label: str, unit: str, known: list[Measure]) -> Iterator[str]:
+    """What is free, where a watermark asks for it: a plugin's ``N:`` is an alert below N."""
+    least = min(known, key=lambda one: one.slack, default=None)
+    free = Free() if least is None else least.marks.free
+    if least is not None and (free.warning or free.critical):
+        below = ";".join(f"{mark + 1}:" if mark else "" for mark in (free.warning, free.critical))
+        yield f"'{label}'={max(0, least.slack)}{unit};{below};0;{least.usable}"

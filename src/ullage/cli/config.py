@@ -67,6 +67,7 @@ def _out_of_reach(settings: Any) -> Iterator[str]:
     with suppress(UllageError), open_app(settings) as app:
         for site in app.sites.values():
             with suppress(UllageError, OSError):
+                yield from (f"stores.{site.settings.name}: {text}" for text in app.senseless(site))
                 if text := app.out_of_reach(site):
                     yield f"stores.{site.settings.name}: {text}"
 

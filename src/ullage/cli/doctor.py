@@ -20,6 +20,7 @@ from ullage.model.units import printable
 from ullage.model.words import Level
 from ullage.policy.assess import assess
 from ullage.policy.exhausted import nothing_more
+from ullage.policy.limits import senseless
 from ullage.policy.reach import out_of_reach
 from ullage.policy.unconfirmed import unconfirmed
 
@@ -98,6 +99,7 @@ def _room(app: Any, opened: Any, reading: Reading, level: Level, backups: list[B
     archives = opened.source.archives() if reading.same_filesystem else []
     if text := nothing_more(level, backups, archives, store, now=now):
         yield "fault", text
+    yield from (("warning", text) for text in senseless(reading, store.watermarks))
     if text := out_of_reach(store, reading, backups, now=now):
         yield "warning", text
     if text := unconfirmed(backups, now=now):

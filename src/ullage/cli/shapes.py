@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from ullage.engine.caps import Hold
 from ullage.model.backups import Archive, Backup, Operation, Pin, Score
 from ullage.model.cycles import CycleRecord
-from ullage.model.readings import Reading, Space
-from ullage.model.settings import Watermarks
+from ullage.model.readings import Space
+from ullage.model.settings import Marks, Watermarks
 from ullage.model.units import printable, rfc3339
 from ullage.model.words import Phase, Result
 from ullage.policy.assess import usage_of
@@ -22,6 +22,7 @@ def gauge(space: Space | None, marks: Watermarks) -> Shape:
     if space is None:
         return {
             "available": False,
+            "kind": None,
             "usage_percent": None,
             "total_bytes": None,
             "used_bytes": None,
@@ -30,6 +31,7 @@ def gauge(space: Space | None, marks: Watermarks) -> Shape:
         }
     return {
         "available": True,
+        "kind": space.kind,
         "usage_percent": usage_of(space, marks),
         "total_bytes": space.total_bytes,
         "used_bytes": space.used_bytes,
@@ -38,9 +40,15 @@ def gauge(space: Space | None, marks: Watermarks) -> Shape:
     }
 
 
-def binding(reading: Reading, marks: Watermarks) -> Space | None:
-    """The space of the backups that is the fullest: the filesystem or the capacity."""
-    return max(reading.backup, key=lambda space: usage_of(space, marks), default=None)
+def watermarks(marks: Watermarks) -> Shape:
+    """The watermarks in force, of bytes and of inodes."""
+    return {**_marks(marks.of_bytes), "inodes": _marks(marks.of_inodes) if marks.inodes else None}
+
+
+def _marks(marks: Marks) -> Shape:
+    names = ("warning", "critical", "emergency", "target_free")
+    free = {name: getattr(marks.free, name) or None for name in names}
+    return {**{name: getattr(marks, name) for name in names}, "free": free}
 
 
 def candidate(backup: Backup, score: Score | None, reasons: Iterable[str], *, now: float) -> Shape:

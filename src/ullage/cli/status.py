@@ -15,8 +15,8 @@ from ullage.errors import UllageError
 from ullage.model.backups import Operation
 from ullage.model.settings import Watermarks
 from ullage.model.units import format_size, printable, rfc3339
-from ullage.model.words import State
-from ullage.policy.assess import assess
+from ullage.model.words import State, Unit
+from ullage.policy.assess import assess, binding, free_told
 
 _RECENT = 5
 
@@ -55,15 +55,10 @@ def _store(app: Any, site: Any) -> dict[str, object]:
         "archive_root": printable(store.archive_root),
         "level": pressure.level,
         "reason": printable(pressure.reason),
-        "backup": shapes.gauge(shapes.binding(reading, marks), marks),
+        "backup": shapes.gauge(binding(reading, marks), marks),
         "archive": shapes.gauge(reading.archive, marks),
         "total": shapes.gauge(reading.total, marks),
-        "watermarks": {
-            "warning": marks.warning,
-            "critical": marks.critical,
-            "emergency": marks.emergency,
-            "target_free": marks.target_free,
-        },
+        "watermarks": shapes.watermarks(marks),
         "held": [shapes.hold(hold) for hold in holds(app.catalog, store, reading, now=app.clock.now())],
         "counts": _counts(site) if reading.fault is None else {},
         "trash": _trash(app.catalog.trashed(store.name)),
@@ -105,10 +100,10 @@ def _print(document: dict[str, Any]) -> None:
         for hold in store["held"]:
             out(f"  held back   {hold['reason']} (lifted by: {hold['lifted_by']})")
         marks = store["watermarks"]
-        out(
-            f"  watermarks  warning {marks['warning']:g} %, critical {marks['critical']:g} %, "
-            f"emergency {marks['emergency']:g} %, then down to {100 - marks['target_free']:g} %"
-        )
+        own = marks.pop("inodes")
+        out(f"  watermarks  {_marks(marks, Unit.BYTES)}")
+        if own not in (None, marks):
+            out(f"  of inodes   {_marks(own, Unit.INODES)}")
         counts = ", ".join(f"{count} {state}" for state, count in store["counts"].items())
         out(f"  holds       {counts or 'no backups'}")
         if store["trash"]["count"]:
@@ -121,10 +116,25 @@ def _print(document: dict[str, Any]) -> None:
             )
 
 
+def _marks(marks: dict[str, Any], unit: Unit) -> str:
+    levels = ", ".join(f"{name} {_mark(marks, name, unit)}" for name in ("warning", "critical", "emergency"))
+    least = marks["free"]["target_free"]
+    target = [f"down to {100 - marks['target_free']:g} %"] if marks["target_free"] or not least else []
+    target += [f"until {free_told(unit, least)}"] if least else []
+    return f"{levels}, then {' and '.join(target)}"
+
+
+def _mark(marks: dict[str, Any], name: str, unit: Unit) -> str:
+    percent, least = marks[name], marks["free"][name]
+    told = [f"{percent:g} %"] if percent < 100 or not least else []
+    return " or ".join([*told, *([free_told(unit, least)] if least else [])])
+
+
 def _print_gauge(what: str, root: str, gauge: dict[str, Any]) -> None:
     if not gauge["available"]:
         out(f"  {what:<10}  unavailable  {root}")
         return
     inodes = "" if gauge["inode_percent"] is None else f", inodes {percent(gauge['inode_percent'])}"
     free, total = format_size(gauge["free_bytes"]), format_size(gauge["total_bytes"])
+    what += {"capacity": " (capacity)", "quota": " (quota)", "metadata": " (btrfs metadata)"}.get(gauge["kind"], "")
     out(f"  {what:<10}  {percent(gauge['usage_percent'])} used, {free} of {total} free{inodes}  {root}")

@@ -9,7 +9,7 @@ from ullage.config import trust
 from ullage.config.load import parse_toml
 from ullage.config.schema import SECTION_ROWS
 from ullage.errors import SettingsError
-from ullage.model.settings import Settings, StoreSettings, Watermarks
+from ullage.model.settings import InodeMarks, Marks, Settings, StoreSettings, Watermarks
 from ullage.model.units import printable
 
 _Rule = tuple[Callable[[StoreSettings], bool], str]
@@ -60,19 +60,36 @@ def _at(node: object, parts: tuple[str, ...]) -> object:
 
 
 def _reclaim_begins_done(store: StoreSettings) -> bool:
-    return 100 - store.watermarks.target_free >= store.watermarks.emergency
+    return any(_still_at(marks, "emergency") for marks in _marks(store))
 
 
 def _reclaim_ends_critical(store: StoreSettings) -> bool:
-    marks = store.watermarks
-    return marks.critical <= 100 - marks.target_free < marks.emergency
+    return any(_still_at(marks, "critical") and not _still_at(marks, "emergency") for marks in _marks(store))
 
 
 def _reclaim_ends_warning(store: StoreSettings) -> bool:
     """As by the defaults, which are the seed's; said to who gave numbers of his own."""
-    marks, plain = store.watermarks, Watermarks()
-    given = (marks.warning, marks.target_free) != (plain.warning, plain.target_free)
-    return given and marks.warning <= 100 - marks.target_free < min(marks.critical, marks.emergency)
+    plain = Watermarks()
+    return any(
+        (marks.warning, marks.target_free, marks.free) != (plain.warning, plain.target_free, plain.free)
+        and _still_at(marks, "warning")
+        and not (_still_at(marks, "critical") or _still_at(marks, "emergency"))
+        for marks in _marks(store)
+    )
+
+
+def _marks(store: StoreSettings) -> list[Marks]:
+    """Those of bytes, and of inodes where they are others."""
+    marks = store.watermarks
+    own = marks.inodes and marks.inode != InodeMarks()
+    return [marks.of_bytes, marks.of_inodes] if own else [marks.of_bytes]
+
+
+def _still_at(marks: Marks, level: str) -> bool:
+    """Whether the level lasts when the target is free, as far as that can be told without the filesystem's size."""
+    if marks.free.target_free:
+        return marks.target_free == 0 and marks.free.target_free <= int(getattr(marks.free, level))
+    return 100 - marks.target_free >= float(getattr(marks, level))
 
 
 def _nobody_is_told(store: StoreSettings) -> bool:

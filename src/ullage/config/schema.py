@@ -16,6 +16,7 @@ from ullage.config.values import (
     directory,
     flag,
     host,
+    limit,
     number,
     secret,
     secret_file,
@@ -25,18 +26,22 @@ from ullage.config.values import (
     url,
     whole,
 )
-from ullage.model.settings import StoreSettings
+from ullage.model.settings import Limit, StoreSettings
 from ullage.model.words import EmergencyStrategy, Strategy
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """One setting. ``key`` is its place under a table, ``field`` its place in ``StoreSettings``."""
+    """One setting. ``key`` is its place under a table, ``field`` its place in ``StoreSettings``.
+
+    ``free``: the place of the other part of a ``Limit``, what is free.
+    """
 
     key: str
     kind: Kind
     help: str
     field: str
     seed: str | None = None
+    free: str = ""
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -63,6 +68,20 @@ def _row(key: str, kind: Kind, help_: str, seed: str | None = None, field: str =
     return Row(key=key, kind=kind, help=help_, seed=seed, field=field or key)
 
 
+def _mark(name: str, help_: str, seed: str | None = None) -> Row:
+    inodes = name.startswith("inode_")
+    table, own = ("watermarks.inode", name.removeprefix("inode_")) if inodes else ("watermarks", name)
+    kind = limit(0 if own == "target_free" else 100, inodes=inodes)
+    return Row(
+        key=f"watermarks.{name}",
+        kind=kind,
+        help=help_,
+        seed=seed,
+        field=f"{table}.{own}",
+        free=f"{table}.free.{own}",
+    )
+
+
 STATE_DIR = _row(
     "state_dir",
     directory(),
@@ -77,16 +96,17 @@ STORE_ROWS = (
 )
 
 SECTION_ROWS = (
-    _row("watermarks.warning", number(0, 100), "Usage in percent at which `warning` begins.", "DISK_WARNING_THRESHOLD"),
-    _row("watermarks.critical", number(0, 100), "Usage at which `critical` begins.", "DISK_CRITICAL_THRESHOLD"),
-    _row("watermarks.emergency", number(0, 100), "Usage at which `emergency` begins.", "DISK_EMERGENCY_THRESHOLD"),
-    _row(
-        "watermarks.target_free",
-        number(0, 100),
-        "Percent that is free when an emergency reclaim is done.",
-        "MIN_FREE_SPACE_TARGET",
+    _mark(
+        "warning", "Where `warning` begins, in percent of usage, in what is free, or both.", "DISK_WARNING_THRESHOLD"
     ),
+    _mark("critical", "Where `critical` begins.", "DISK_CRITICAL_THRESHOLD"),
+    _mark("emergency", "Where `emergency` begins.", "DISK_EMERGENCY_THRESHOLD"),
+    _mark("target_free", "How much is free when an emergency reclaim is done, in percent.", "MIN_FREE_SPACE_TARGET"),
     _row("watermarks.inodes", flag(), "Whether inodes count as space does; usage is then the higher of the two."),
+    _mark("inode_warning", "Where `warning` begins for inodes. Default of all four: the percentage of the bytes."),
+    _mark("inode_critical", "Where `critical` begins for inodes, and for the metadata of btrfs, which counts none."),
+    _mark("inode_emergency", "Where `emergency` begins for inodes, and for the metadata of btrfs."),
+    _mark("inode_target_free", "How many inodes are free when an emergency reclaim is done, in percent."),
     _row(
         "reclaim.strategy",
         choice(Strategy),
@@ -176,7 +196,7 @@ SECTION_ROWS = (
 )
 
 SECTIONS = {
-    "watermarks": "When a level begins, in percent of usage as df counts it.",
+    "watermarks": "When a level begins: percent of usage as df counts it, or what is free; the stricter of the two.",
     "reclaim": "Who goes first, how many, and what stays.",
     "caps": "How much may go without a person: the daemon, monitor and emergency stop there, and say so.",
     "confidence": "How sure we are that a backup may go: fractions from 0 to 1.",
@@ -210,5 +230,14 @@ def default_of(row: Row) -> object:
 
 
 def value_in(store: StoreSettings, row: Row) -> object:
-    """The value of a row's field in the settings of a store."""
-    return reduce(getattr, row.field.split("."), store)
+    """The value of a row's field in the settings of a store; of a watermark with something free a ``Limit``."""
+    value: object = _at(store, row.field)
+    free = _at(store, row.free) if row.free else 0
+    if not isinstance(value, float) or not isinstance(free, int) or not free:
+        return value
+    return Limit(value, free)
+
+
+def _at(store: StoreSettings, field: str) -> object:
+    found: object = reduce(getattr, field.split("."), store)
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ullage.config.schema import SECTION_ROWS, SECTIONS, STORE_ROWS, value_in
 from ullage.config.values import key_literal, quoted
-from ullage.model.settings import Secret, Settings, StoreSettings
+from ullage.model.settings import Limit, Secret, Settings, StoreSettings
 from ullage.model.units import printable
 
 _ROWS = [row for row in SECTION_ROWS if not row.from_file]
@@ -36,6 +36,8 @@ def _store(store: StoreSettings) -> dict[str, object]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Limit):
+        return [value.percent, value.free]
     return str(value) if isinstance(value, Secret | str) else value
 
 

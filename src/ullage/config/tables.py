@@ -20,7 +20,8 @@ from ullage.config.schema import (
     Row,
     Tree,
 )
-from ullage.model.settings import Settings, StoreSettings, Watermarks
+from ullage.model.settings import Limit, Settings, StoreSettings
+from ullage.model.units import exact_size
 
 STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _TOP_TREE: Tree = {"state_dir": STATE_DIR, "defaults": DEFAULTS_TREE, "stores": STORE_TREE}
@@ -119,7 +120,10 @@ def _fields(faults: Faults, path: Path, values: _Values) -> dict[str, object]:
             continue
         if row.field in found:
             faults.add(here, f"found beside {row.name.removesuffix('_file')}, allowed: one of the two")
-        found[row.field] = values[here]
+        value = values[here]
+        found[row.field] = value.percent if isinstance(value, Limit) else value
+        if row.free:
+            found[row.free] = value.free if isinstance(value, Limit) else 0
     return found
 
 
@@ -131,22 +135,44 @@ def _put(table: dict[str, object], parts: list[str], value: object) -> None:
     table[parts[-1]] = value
 
 
+_LEVELS = ("warning", "critical", "emergency")
+
+
 def _check_order(faults: Faults, store: StoreSettings, values: _Values) -> None:
-    for low, high in pairwise(("warning", "critical", "emergency")):
-        paths = _watermark_paths(store.name, (high, low))
-        low_value, high_value = _mark(store.watermarks, low), _mark(store.watermarks, high)
-        # Where one is faulty, a default stands in for it, and to compare that would mislead.
-        if low_value >= high_value and not faults.at(*paths):
-            path = next(path for path in paths if path in values)  # where the fault can be mended
-            if path[-1] == high:
-                text = f"found {high_value:g} (a number), allowed: more than watermarks.{low} ({low_value:g})"
-            else:
-                text = f"found {low_value:g} (a number), allowed: less than watermarks.{high} ({high_value:g})"
-            faults.add(path, text)
+    """Each level begins after the one before it, by percentages and by what is free, for bytes and for inodes."""
+    found: list[tuple[Path, str]] = []
+    for prefix, marks in (("", store.watermarks.of_bytes), ("inode_", store.watermarks.of_inodes)):
+        percents = {name: float(getattr(marks, name)) for name in _LEVELS}
+        free = {name: int(getattr(marks.free, name)) for name in _LEVELS if getattr(marks.free, name)}
+        # One that goes by what is free alone is at 100 %, and in no order with the others.
+        bound = {name: percent for name, percent in percents.items() if percent < 100 or name not in free}
+        for falling, given in ((False, bound), (True, free)):
+            for low, high in pairwise(given):
+                ordered = given[low] > given[high] if falling else given[low] < given[high]
+                paths = _watermark_paths(store.name, (prefix + high, prefix + low))
+                path = next((path for path in paths if path in values), None)  # where the fault can be mended
+                # Where one is faulty, a default stands in for it, and to compare that would mislead.
+                if path is not None and not ordered and not faults.at(*paths):
+                    found.append((path, _disorder(path[-1], prefix, given, (low, high), falling=falling)))
+    for path, text in found:
+        faults.add(path, text)
 
 
-def _mark(marks: Watermarks, name: str) -> float:
-    return {"warning": marks.warning, "critical": marks.critical, "emergency": marks.emergency}[name]
+def _disorder(key: str, prefix: str, given: Mapping[str, float], pair: tuple[str, str], *, falling: bool) -> str:
+    """What is wrong with the watermark that stands at ``key`` beside the other of the pair."""
+    low, high = pair
+    name, other = (high, low) if key == prefix + high else (low, high)
+    way = "more" if (name == high) is not falling else "less"
+    found, than = (_shown(given[one], prefix, falling=falling) for one in (name, other))
+    number = "" if falling else " (a number)"
+    return f"found {found}{number}, allowed: {way} than watermarks.{prefix}{other} ({than})"
+
+
+def _shown(value: float, prefix: str, *, falling: bool) -> str:
+    """A watermark as a fault names it."""
+    if not falling:
+        return f"{value:g}"
+    return f"{int(value) if prefix else exact_size(int(value))} free"
 
 
 def _watermark_paths(store: str, names: tuple[str, ...]) -> list[Path]:

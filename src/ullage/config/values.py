@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from ullage.config import trust
-from ullage.model.settings import Secret, SecretOfService
-from ullage.model.units import DAY, GIB, KIB, MIB, TIB, parse_duration, parse_size
+from ullage.model.settings import Limit, Secret, SecretOfService
+from ullage.model.units import DAY, exact_size, parse_duration, parse_size
 
 LARGEST_SIZE = 1 << 60
 LONGEST_TIME = 366 * DAY
@@ -42,6 +42,47 @@ def number(low: float, high: float) -> Kind:
         return _within(_real(value), low, high)
 
     return Kind(noun="number", allowed=f"a number from {low:g} to {high:g}", read=read, write=_plain)
+
+
+def limit(everything: float, *, inodes: bool = False) -> Kind:
+    """A ``Limit``: percent, what is free in bytes or inodes, or a list of both; of inodes None where it is empty.
+
+    ``everything``: the percentage that binds nothing before all is used, where only what is free is given.
+    """
+
+    def read(value: object) -> Limit | None:
+        if inodes and value == "":
+            return None
+        if not isinstance(value, list):
+            percent, free = _one_limit(value, inodes=inodes)
+            return Limit(everything if percent is None else percent, free)
+        parts = [_one_limit(part, inodes=inodes) for part in value]
+        (percent,) = (percent for percent, _ in parts if percent is not None)
+        (free,) = (free for percent, free in parts if percent is None)
+        return Limit(percent, free)
+
+    def write(value: float | Limit | None) -> str:
+        if not isinstance(value, Limit):
+            return quoted("") if value is None else _plain(value)
+        free = quoted(f"{value.free if inodes else exact_size(value.free)} free")
+        return free if value.percent == everything else f"[{_plain(value.percent)}, {free}]"
+
+    example = "200000 free" if inodes else "50 GiB free"
+    allowed = f'a number from 0 to 100 (percent), or what is free, like "{example}", or both: [85, "{example}"]'
+    allowed += ', or "" for the percentage of the bytes' if inodes else ""
+    return Kind(noun="number", allowed=allowed, read=read, write=write)
+
+
+def _one_limit(value: object, *, inodes: bool) -> tuple[float | None, int]:
+    """(percent, 0) or (None, what is free)."""
+    if not isinstance(value, str):
+        return _within(_real(value), 0, 100), 0
+    if value.endswith("%"):
+        return _within(float(value.removesuffix("%")), 0, 100), 0
+    if not value.endswith(" free"):
+        raise ValueError
+    amount = value.removesuffix(" free")
+    return None, int(_within(int(amount) if inodes else parse_size(amount), 1, LARGEST_SIZE))
 
 
 def whole(low: int, high: int = 1_000_000) -> Kind:
@@ -233,10 +274,7 @@ def _plain(value: float) -> str:
 
 
 def _write_size(value: int | None) -> str:
-    for unit, factor in (("TiB", TIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
-        if value and value % factor == 0:
-            return f'"{value // factor} {unit}"'
-    return f'"{value or 0} B"'
+    return quoted(exact_size(value or 0))
 
 
 def _write_time(value: float) -> str:

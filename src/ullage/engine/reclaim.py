@@ -332,8 +332,8 @@ class Reclaim:
             return False
         if self.dry_run or any(self._pending):
             return self._lacking(goal) == (0, 0)
-        pressure = assess.assess(self.reading, self._store.watermarks)
-        return pressure.usage is None or assess.reached(goal, pressure.usage, self._store.watermarks)
+        reading = self.reading
+        return reading.fault is not None or assess.reached(goal, reading, self._store.watermarks)
 
     def _lacking(self, goal: Goal) -> tuple[int, int]:
         """(bytes, inodes) that are missing until the goal, besides what is planned or to come without more going."""

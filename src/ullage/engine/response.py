@@ -9,7 +9,7 @@ from ullage.model.backups import Operation
 from ullage.model.readings import Pressure, Reading
 from ullage.model.words import Level
 from ullage.policy import respond
-from ullage.policy.assess import Goal, archive_pressed, reached, shown_percent, usage_of
+from ullage.policy.assess import Goal, archive_pressed, of_disk_bytes, reached, shown_percent, usage_of
 
 
 def respond_to(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
@@ -56,8 +56,8 @@ def relieve_archives(reclaim: Reclaim) -> Iterator[Operation]:
     marks = reclaim.settings.watermarks
 
     def enough(reading: Reading) -> bool:
-        if reading.same_filesystem:  # for bytes: an archive gives back a single inode
-            return reached(Goal.BELOW_CRITICAL, reading.backup[0].usage_percent, marks)
+        if reading.same_filesystem:
+            return reached(Goal.BELOW_CRITICAL, of_disk_bytes(reading), marks)
         return not archive_pressed(reading, marks)
 
     reading = reclaim.reading

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ullage.model.words import Level
+from ullage.model.words import Kind, Level
 
 
 class Space(Struct, frozen=True, kw_only=True):
-    """One filesystem (or one ``capacity``) at one moment. ``free`` counts the reserve, ``available`` does not."""
+    """One filesystem at one moment, or what of it binds a store. ``free`` counts the reserve, ``available`` does not.
 
+    ``METADATA`` is that of btrfs: what its trees take, and what they may still take.
+    """
+
+    kind: Kind = Kind.FILESYSTEM
     total_bytes: int
     used_bytes: int
     free_bytes: int
@@ -32,7 +36,7 @@ class Space(Struct, frozen=True, kw_only=True):
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """One look at a store. ``backup`` holds every space that binds it: its filesystem, its capacity.
+    """One look at a store. ``backup`` holds every space that binds it: its filesystem first.
 
     ``fault`` says why the store is unavailable; then ``backup`` may be empty. ``total`` is ``/``.
     ``same_filesystem``: backups and archives are one pressure. ``filesystem`` is the kernel's name (``ext4``).

@@ -41,14 +41,88 @@ class SecretOfService(Secret):
         raise DeliveryError("its secret is a credential of ullage.service; the daemon delivers it when it runs")
 
 
+class Limit(Struct, frozen=True):
+    """Where a level begins, as settings write it: a percentage, what is free, or both; ``free`` of 0 is none."""
+
+    percent: float
+    free: int = 0
+
+
+class Free(Struct, frozen=True, kw_only=True):
+    """Bytes, or inodes, that are free where a level begins and when an emergency reclaim is done; 0 binds nothing."""
+
+    warning: int = 0
+    critical: int = 0
+    emergency: int = 0
+    target_free: int = 0
+
+
+class Marks(Struct, frozen=True, kw_only=True):
+    """Where the levels of one kind of space begin, in percent used and, beside that, in what is free.
+
+    The stricter one counts. A percentage of 100 (``target_free``: 0) leaves it to what is free.
+    """
+
+    warning: float
+    critical: float
+    emergency: float
+    target_free: float
+    free: Free
+
+
+class InodeMarks(Struct, frozen=True, kw_only=True):
+    """Those of inodes; a percentage of None is that of the bytes, or its default where they have none."""
+
+    warning: float | None = None
+    critical: float | None = None
+    emergency: float | None = None
+    target_free: float | None = None
+    free: Free = Free()
+
+
 class Watermarks(Struct, frozen=True, kw_only=True):
-    """Percentages of usage, 0..100; ``target_free`` is how much is free when an emergency reclaim is done."""
+    """Percentages of usage, 0..100; ``target_free`` is how much is free when an emergency reclaim is done.
+
+    ``free``: the same in bytes, beside them. ``inodes``: whether those count as space does; ``inode``: by what marks.
+    """
 
     warning: float = 75.0
     critical: float = 85.0
     emergency: float = 95.0
     target_free: float = 20.0
+    free: Free = Free()
     inodes: bool = True
+    inode: InodeMarks = InodeMarks()
+
+    @property
+    def of_bytes(self) -> Marks:
+        """The marks of bytes."""
+        return Marks(
+            warning=self.warning,
+            critical=self.critical,
+            emergency=self.emergency,
+            target_free=self.target_free,
+            free=self.free,
+        )
+
+    @property
+    def of_inodes(self) -> Marks:
+        """The marks of inodes."""
+        own, free = self.inode, self.free
+        bound = self.warning < 100 or not free.warning, self.critical < 100 or not free.critical
+        plain = (
+            self.warning if bound[0] else 75.0,
+            self.critical if bound[1] else 85.0,
+            self.emergency if self.emergency < 100 or not free.emergency else 95.0,
+            self.target_free if self.target_free > 0 or not free.target_free else 20.0,
+        )
+        return Marks(
+            warning=plain[0] if own.warning is None else own.warning,
+            critical=plain[1] if own.critical is None else own.critical,
+            emergency=plain[2] if own.emergency is None else own.emergency,
+            target_free=plain[3] if own.target_free is None else own.target_free,
+            free=own.free,
+        )
 
 
 class ReclaimSettings(Struct, frozen=True, kw_only=True):

@@ -57,6 +57,14 @@ def format_size(size: float) -> str:
     return f"{size:.0f} B"
 
 
+def exact_size(size: int) -> str:
+    """The size in the largest unit of which it is a whole number, as settings write it: ``50 GiB``, ``1500 B``."""
+    for unit, factor in (("TiB", TIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
+        if size and size % factor == 0:
+            return f"{size // factor} {unit}"
+    return f"{size} B"
+
+
 def format_age(seconds: float) -> str:
     """An age or duration for a person: ``12 s``, ``5 min``, ``3 h``, ``41 d``."""
     for unit, factor in (("d", DAY), ("h", 3600.0), ("min", 60.0)):

@@ -44,6 +44,23 @@ class Level(StrEnum):
         return list(Level).index(self)
 
 
+class Kind(StrEnum):
+    """What a space is: the filesystem itself, or what binds a store beside it."""
+
+    FILESYSTEM = "filesystem"
+    CAPACITY = "capacity"
+    QUOTA = "quota"
+    METADATA = "metadata"
+
+
+class Unit(StrEnum):
+    """What there may be too little of."""
+
+    BYTES = "bytes"
+    INODES = "inodes"
+    METADATA = "metadata"
+
+
 class CleanupLevel(StrEnum):
     """How far a reclaim may go (SPEC.md 3)."""
 

@@ -1,17 +1,25 @@
-"""What a reading means against the watermarks (SPEC.md 1, 4): the level, the goals, and how much is missing."""
+"""What a reading means against the watermarks (SPEC.md 1, 4): the level, the goals, and how much is missing.
+
+Everything that compares a usage with a watermark asks here, so that levels, goals and what is missing agree.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Collection, Iterator
 from enum import StrEnum
 from math import floor
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ullage.model.readings import Pressure, Reading, Space
-from ullage.model.settings import Watermarks
-from ullage.model.words import Level
+from ullage.model.settings import Free, Marks, Watermarks
+from ullage.model.units import exact_size, format_size
+from ullage.model.words import Kind, Level, Unit
+
+METADATA_PER_INODE = 1024
+"""Bytes of btrfs metadata that a file gives back, by which a plan reckons (notes of 2026); a reclaim measures them."""
 
 
 class Goal(StrEnum):
@@ -23,26 +31,68 @@ class Goal(StrEnum):
     BELOW_EMERGENCY = "below_emergency"
 
 
-def reached(goal: Goal, usage: float, marks: Watermarks) -> bool:
-    """Whether ``usage`` (percent) is where the goal wants it: under its watermark, or at most 100 - target_free."""
-    if goal is Goal.TARGET:
-        return usage <= round(100.0 - marks.target_free, 9)
-    under = {Goal.LOW: marks.warning, Goal.BELOW_CRITICAL: marks.critical, Goal.BELOW_EMERGENCY: marks.emergency}
-    return usage < under[goal]
+class Measure(Struct, frozen=True, kw_only=True):
+    """One thing of one space that can run out, its name for a person and its marks.
+
+    ``slack``: what may still be used, negative where it is overrun.
+    """
+
+    what: str
+    used: int
+    usable: int
+    slack: int
+    usage: float
+    marks: Marks
+    unit: Unit
 
 
-def level_of(usage: float, marks: Watermarks) -> Level:
-    """The level whose watermark ``usage`` (percent) has reached; a watermark belongs to the level it begins."""
-    if usage >= marks.emergency:
-        return Level.EMERGENCY
-    if usage >= marks.critical:
-        return Level.CRITICAL
-    return Level.WARNING if usage >= marks.warning else Level.OK
+_WORDS = {Kind.FILESYSTEM: "bytes", Kind.CAPACITY: "capacity", Kind.QUOTA: "quota", Kind.METADATA: "btrfs metadata"}
+
+
+def measures(space: Space, marks: Watermarks) -> list[Measure]:
+    """What of a space can run out: bytes and, where they are counted and wanted, inodes."""
+    metadata, usable = space.kind is Kind.METADATA, _usable(space)
+    size = Measure(
+        what=_WORDS[space.kind],
+        used=space.used_bytes,
+        usable=usable,
+        slack=usable - space.used_bytes,
+        usage=space.usage_percent,
+        marks=_of_metadata(marks) if metadata else marks.of_bytes,
+        unit=Unit.METADATA if metadata else Unit.BYTES,
+    )
+    if not marks.inodes or space.inode_percent is None:
+        return [size]
+    inodes = Measure(
+        what="inodes",
+        used=space.total_inodes - space.free_inodes,
+        usable=space.total_inodes,
+        slack=space.free_inodes,
+        usage=space.inode_percent,
+        marks=marks.of_inodes,
+        unit=Unit.INODES,
+    )
+    return [size, inodes]
+
+
+def reached(goal: Goal, reading: Reading, marks: Watermarks) -> bool:
+    """Whether every space of the backups is where the goal wants it: below its level, or with the target free."""
+    return all(_done(goal, one) for one in _all(reading, marks))
+
+
+def level_of(space: Space, marks: Watermarks) -> Level:
+    """The worst level that any limit of the space gives; a watermark belongs to the level it begins."""
+    return _level(worst_of(space, marks))
+
+
+def worst_of(space: Space, marks: Watermarks) -> Measure:
+    """What presses the most of one space."""
+    return max(measures(space, marks), key=_pressing)
 
 
 def usage_of(space: Space, marks: Watermarks) -> float:
     """Percent used of one space: the higher of bytes and, where they are counted and wanted, inodes."""
-    return max(_percentages(space, marks))[0]
+    return max(one.usage for one in measures(space, marks))
 
 
 def assess(reading: Reading, marks: Watermarks) -> Pressure:
@@ -51,34 +101,86 @@ def assess(reading: Reading, marks: Watermarks) -> Pressure:
     if reading.fault is not None or not reading.backup:
         reason = reading.fault or "nothing was measured"
         return Pressure(level=Level.UNAVAILABLE, usage=None, archive_usage=archive, total_usage=total, reason=reason)
-    usage, what = max(max(_percentages(space, marks)) for space in reading.backup)
-    level = level_of(usage, marks)
-    reason = f"{what} {shown_percent(usage)} % used, {_begins(level, marks)}"
-    return Pressure(level=level, usage=usage, archive_usage=archive, total_usage=total, reason=reason)
+    known = _all(reading, marks)
+    worst = max(known, key=_pressing)
+    usage = max(one.usage for one in known if one.unit is not Unit.METADATA or one is worst)
+    level = _level(worst)
+    return Pressure(level=level, usage=usage, archive_usage=archive, total_usage=total, reason=why(worst))
+
+
+def binding(reading: Reading, marks: Watermarks) -> Space | None:
+    """The space of the backups that presses the most; None where none was measured."""
+    return max(reading.backup, key=lambda space: _pressing(worst_of(space, marks)), default=None)
+
+
+def why(one: Measure) -> str:
+    """How much is used, and where the level begins that this is; of ok, where the next one does."""
+    level = _level(one)
+    shown = Level.WARNING if level is Level.OK else level
+    percent, free = _limits(_FROM[shown], one.marks)
+    told = [f"{percent:g} %"] if not free or (percent < 100 and (one.usage >= percent or level is Level.OK)) else []
+    if free and (one.slack <= free or level is Level.OK):
+        told.append(free_told(one.unit, free))
+    left = max(0, one.slack)
+    room = f", {left if one.unit is Unit.INODES else format_size(left)} free;" if free else ","
+    return f"{one.what} {shown_percent(one.usage)} % used{room} {shown} begins at {' or '.join(told)}"
+
+
+def free_told(unit: Unit, free: int) -> str:
+    """A limit of what is free, as settings have it."""
+    return f"{free if unit is Unit.INODES else exact_size(free)} free"
 
 
 def of_disk(reading: Reading) -> Reading:
-    """The reading without a capacity: archives take nothing of that, only of the filesystem."""
+    """The reading of the filesystem alone: archives take nothing of a capacity."""
     return replace(reading, backup=reading.backup[:1])
+
+
+def of_disk_bytes(reading: Reading) -> Reading:
+    """The same without inodes: an archive gives back a single one."""
+    return replace(reading, backup=tuple(replace(space, total_inodes=0) for space in reading.backup[:1]))
 
 
 def archive_pressed(reading: Reading, marks: Watermarks) -> bool:
     """Whether the archives are a pressure of their own, at critical or above; never while the store is unavailable."""
     if reading.archive is None or reading.same_filesystem or reading.fault is not None:
         return False
-    return usage_of(reading.archive, marks) >= marks.critical
+    return level_of(reading.archive, marks).severity >= Level.CRITICAL.severity
 
 
 def missing(goal: Goal, reading: Reading, marks: Watermarks) -> tuple[int, int]:
-    """(bytes, inodes), the fewest that must be gained until every space of the backups has reached the goal."""
+    """(bytes, inodes), the fewest that must be gained until every space of the backups has reached the goal.
 
-    def done(usage: float) -> bool:
-        return reached(goal, usage, marks)
+    What is missing of btrfs metadata counts as inodes, by an estimate: only measuring tells when it is enough.
+    """
+    sizes, inodes = [0], [0]
+    for one in _all(reading, marks):
+        gap = _gap(goal, one)
+        if one.unit is Unit.METADATA:
+            inodes.append(-(-gap // METADATA_PER_INODE))
+        else:
+            (inodes if one.unit is Unit.INODES else sizes).append(gap)
+    return max(sizes), max(inodes)
 
-    sizes = [_gap(space.used_bytes, _usable(space), done) for space in reading.backup]
-    counted = [space for space in reading.backup if marks.inodes and space.total_inodes > 0]
-    inodes = [_gap(s.total_inodes - s.free_inodes, s.total_inodes, done) for s in counted]
-    return max(sizes, default=0), max(inodes, default=0)
+
+def lacking(goal: Goal, reading: Reading, marks: Watermarks) -> frozenset[Unit]:
+    """Of what there is too little; empty where the goal is reached."""
+    return frozenset(one.unit for one in _all(reading, marks) if not _done(goal, one))
+
+
+def by_inodes(lacks: Collection[Unit]) -> bool:
+    """Whether those that hold the most inodes help the most, and not those that hold the most bytes.
+
+    Where btrfs is out of metadata it says that no bytes are available either.
+    """
+    return Unit.METADATA in lacks or (Unit.INODES in lacks and Unit.BYTES not in lacks)
+
+
+def room(goal: Goal | None, reading: Reading, marks: Watermarks) -> Iterator[tuple[float, bool]]:
+    """What each space may still take until it has the goal no more (None: until it is full), and whether inodes."""
+    for one in _all(reading, marks):
+        percent, free = (100.0, 0) if goal is None else _limits(goal, one.marks)
+        yield min(percent / 100.0 * one.usable - one.used, one.slack - free), one.unit is Unit.INODES
 
 
 def shown_percent(usage: float) -> str:
@@ -86,27 +188,65 @@ def shown_percent(usage: float) -> str:
     return f"{floor(round(usage * 10, 6)) / 10:.1f}"
 
 
+def _all(reading: Reading, marks: Watermarks) -> list[Measure]:
+    return [one for space in reading.backup for one in measures(space, marks)]
+
+
 def _usable(space: Space) -> int:
-    """What the percentage is of. A ``capacity`` that is overrun stays what it is: the overrun must be gained too."""
-    overrun = space.used_bytes > space.total_bytes
-    return max(1, space.total_bytes if overrun else space.used_bytes + space.available_bytes)
+    """What the percentage is of. A ``capacity`` that is overrun stays what it is: the overrun must be gained too.
+
+    What is only assumed to be overrun has less than nothing available, and is as large as before.
+    """
+    overrun = space.used_bytes > space.total_bytes and space.available_bytes >= 0
+    return space.total_bytes if overrun else space.used_bytes + space.available_bytes
 
 
-def _gap(used: int, usable: int, done: Callable[[float], bool]) -> int:
-    """The fewest units to gain until ``done`` says so. Searched, so that it agrees with ``done`` to the last bit."""
-    return bisect_left(range(used), True, key=lambda gain: done(100.0 * (used - gain) / usable))
+def _of_metadata(marks: Watermarks) -> Marks:
+    """Metadata stands for inodes, which btrfs does not count. It begins at critical: that much of it is used for long,
+    where all of the disk is allocated, and to reclaim gently would give little of it back."""
+    own = marks.of_inodes
+    return replace(own, warning=own.critical, free=Free())
 
 
-def _percentages(space: Space, marks: Watermarks) -> list[tuple[float, str]]:
-    inodes = space.inode_percent if marks.inodes else None
-    return [(space.usage_percent, "bytes")] + ([] if inodes is None else [(inodes, "inodes")])
+_FROM = {Level.WARNING: Goal.LOW, Level.CRITICAL: Goal.BELOW_CRITICAL, Level.EMERGENCY: Goal.BELOW_EMERGENCY}
+"""What is not reached while a level lasts."""
+
+
+def _limits(goal: Goal, marks: Marks) -> tuple[float, int]:
+    """(percent used, units free) at which the level begins that the goal is below; a worse level is that level too."""
+    free = marks.free
+    if goal is Goal.BELOW_EMERGENCY:
+        return marks.emergency, free.emergency
+    if goal is Goal.BELOW_CRITICAL:
+        return min(marks.critical, marks.emergency), max(free.critical, free.emergency)
+    return min(marks.warning, marks.critical, marks.emergency), max(free.warning, free.critical, free.emergency)
+
+
+def _done(goal: Goal, one: Measure, gain: int = 0) -> bool:
+    """Whether the goal is reached once so much is gained."""
+    usage = 100.0 * (one.used - gain) / one.usable if one.usable > 0 else 100.0
+    if goal is Goal.TARGET and one.unit is not Unit.METADATA:
+        return usage <= round(100.0 - one.marks.target_free, 9) and one.slack + gain >= one.marks.free.target_free
+    # Metadata comes back bit by bit and in the background: enough of it is what is not critical any more.
+    percent, free = _limits(Goal.BELOW_CRITICAL if goal is Goal.TARGET else goal, one.marks)
+    return usage < percent and one.slack + gain > free
+
+
+def _level(one: Measure) -> Level:
+    worst = (Level.EMERGENCY, Level.CRITICAL, Level.WARNING)
+    return next((level for level in worst if not _done(_FROM[level], one)), Level.OK)
+
+
+def _pressing(one: Measure) -> tuple[int, bool, float, str]:
+    """A sort key; metadata that gives no level comes before all else."""
+    severity = _level(one).severity
+    return severity, severity > 0 or one.unit is not Unit.METADATA, one.usage, one.what
+
+
+def _gap(goal: Goal, one: Measure) -> int:
+    """The fewest units to gain until the goal is reached. Searched, so that it agrees with it to the last bit."""
+    return bisect_left(range(one.used), True, key=lambda gain: _done(goal, one, gain))
 
 
 def _usage(space: Space | None, marks: Watermarks) -> float | None:
     return None if space is None else usage_of(space, marks)
-
-
-def _begins(level: Level, marks: Watermarks) -> str:
-    shown = Level.WARNING if level is Level.OK else level
-    mark = {Level.WARNING: marks.warning, Level.CRITICAL: marks.critical, Level.EMERGENCY: marks.emergency}[shown]
-    return f"{shown} begins at {mark:g} %"

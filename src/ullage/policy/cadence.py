@@ -10,6 +10,7 @@ from msgspec import Struct
 from ullage.model.readings import Reading
 from ullage.model.settings import MonitorSettings, Watermarks
 from ullage.model.words import Level
+from ullage.policy.assess import Goal, room
 
 SHORTEST = 0.002
 """Seconds between two looks at least; a look costs microseconds."""
@@ -42,8 +43,10 @@ def next_look(
     latest = monitor.emergency_interval if level is Level.EMERGENCY else monitor.interval
     if reading is None or reading.fault is not None or level is Level.UNAVAILABLE:
         return latest
-    following = {Level.OK: marks.warning, Level.WARNING: marks.critical, Level.CRITICAL: marks.emergency}
-    bounds = _times_to(following.get(level, 100.0), reading, marks, fastest)
+    following = {Level.OK: Goal.LOW, Level.WARNING: Goal.BELOW_CRITICAL, Level.CRITICAL: Goal.BELOW_EMERGENCY}
+    bounds = [
+        left / (INODES_PER_SECOND if inodes else fastest) for left, inodes in room(following.get(level), reading, marks)
+    ]
     if level is Level.EMERGENCY:
         bounds = [seconds for seconds in bounds if seconds > 0]
     return max(SHORTEST, min([latest, *bounds]))
@@ -76,15 +79,3 @@ def _period(level: Level, monitor: MonitorSettings, lasting: float) -> float:
     if level is Level.EMERGENCY and lasting <= EMERGENCY_CHECKS * monitor.emergency_interval:
         return CHECKS_PER_RECLAIM * monitor.emergency_interval
     return monitor.cleanup_interval
-
-
-def _times_to(mark: float, reading: Reading, marks: Watermarks, fastest: float) -> list[float]:
-    """Seconds in which each space could be filled to the mark."""
-    times = []
-    for space in reading.backup:
-        usable = space.used_bytes + space.available_bytes
-        times.append((mark / 100.0 * usable - space.used_bytes) / fastest)
-        if marks.inodes and space.total_inodes > 0:
-            used = space.total_inodes - space.free_inodes
-            times.append((mark / 100.0 * space.total_inodes - used) / INODES_PER_SECOND)
-    return times

@@ -13,7 +13,7 @@ from ullage.model.readings import Reading, Space
 from ullage.model.settings import StoreSettings
 from ullage.model.units import DAY, MIB, format_age, format_size
 from ullage.model.words import CleanupLevel, EmergencyStrategy, Level, State
-from ullage.policy.assess import Goal, missing, of_disk, shown_percent, usage_of
+from ullage.policy.assess import Goal, level_of, missing, of_disk, why, worst_of
 from ullage.policy.protect import holds
 from ullage.policy.rank import oldest_first
 
@@ -188,7 +188,6 @@ def _lacking(space: Space, store: StoreSettings, *, same_filesystem: bool) -> st
         if space.total_inodes > 0 and space.free_inodes < 0:
             return "the filesystem shared with the backups is out of inodes"
         return None
-    usage, critical = usage_of(space, store.watermarks), store.watermarks.critical
-    if usage < critical:
+    if level_of(space, store.watermarks).severity < Level.CRITICAL.severity:
         return None
-    return f"{shown_percent(usage)} % of the archives' filesystem used, critical begins at {critical:g} %"
+    return f"on the archives' filesystem {why(worst_of(space, store.watermarks))}"

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from ullage.errors import NoRoom, UllageError, Unavailable
 from ullage.model.readings import Reading, Space
 from ullage.model.settings import StoreSettings
-from ullage.policy.assess import usage_of
+from ullage.model.words import Kind, Level
+from ullage.policy.assess import level_of
 from ullage.sources.roots import Expected, Roots, open_roots
 from ullage.sources.states import Remembering, StateSource
 from ullage.system import ballast, gauge, linux, mounts, tree
@@ -192,15 +193,8 @@ class StoreGauge:
         capacity = self._settings.capacity or 0
         used = self._allocated()
         free = max(0, capacity - used)
-        space = Space(total_bytes=capacity, used_bytes=used, free_bytes=free, available_bytes=free)
-        return Reading(
-            at=reading.at,
-            backup=(*reading.backup, space),
-            archive=reading.archive,
-            total=reading.total,
-            same_filesystem=reading.same_filesystem,
-            filesystem=reading.filesystem,
-        )
+        space = Space(kind=Kind.CAPACITY, total_bytes=capacity, used_bytes=used, free_bytes=free, available_bytes=free)
+        return replace(reading, backup=(*reading.backup, space))
 
     def settle(self, before: Reading, pending: int, *, archives: bool = False) -> None:
         """Wait until ``pending`` bytes more than ``before`` are visible; within bounds."""
@@ -228,7 +222,7 @@ class StoreGauge:
         with_it = replace(
             space, used_bytes=space.used_bytes + size, available_bytes=max(0, space.available_bytes - size)
         )
-        if usage_of(with_it, marks) >= marks.warning:
+        if level_of(with_it, marks) is not Level.OK:
             return  # no backup goes for the sake of the ballast
         with self._private() as fd, suppress(OSError):
             ballast.Ballast(fd).restore(size)
