@@ -93,7 +93,14 @@ class Source(Protocol):
         ...
 
     def shares(self) -> tuple[Share, ...]:
-        """What several of the backups hold together (hard links, reflinks), as of the last ``backups``."""
+        """What several of the backups hold together (hard links, reflinks).
+
+        To be asked before ``backups``, which knows then what each holds alone: the first may walk over all of them.
+        """
+        ...
+
+    def learn(self, gone: Backup, gained: int) -> None:
+        """Nothing; later predictions know what ``gone``, as it was looked at last, really gave back (bytes)."""
         ...
 
     def glance(self, backup_id: str) -> Backup | None:
@@ -233,8 +240,11 @@ class Trash(Protocol):
         """Whether nobody has begun to remove it: another host may."""
         ...
 
-    def claim(self, op: Operation, stop: Stop | None = None) -> AbstractContextManager[None]:
-        """What lies there, locked, once all of it is known to be able to go. Raises Busy, Refused, Changed."""
+    def claim(self, op: Operation, stop: Stop | None = None) -> AbstractContextManager[Backup | None]:
+        """What lies there, locked, once all of it is known to be able to go. Raises Busy, Refused, Changed.
+
+        Of a backup: what it gives back now; what it shared with others in the trash comes back with the last of them.
+        """
         ...
 
     def stage_archive(self, path: str, token: str, handle: str) -> None:

@@ -13,6 +13,7 @@ from ullage.catalog.catalog import Catalog
 from ullage.errors import CatalogError
 from ullage.model.backups import Operation
 from ullage.model.words import Action, Phase, Result, State, Trigger
+from ullage.policy.predictions import Prediction
 
 NAMES = st.binary(min_size=1, max_size=255).map(os.fsdecode)
 TEXTS = st.one_of(NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
@@ -138,3 +139,24 @@ def test_a_refusal_after_something_else_happened_is_news(catalog: Catalog) -> No
     catalog.record(operation(result=Result.DONE))
     catalog.record(operation(result=Result.SKIPPED))
     assert [op.result for op in catalog.history()] == [Result.SKIPPED, Result.DONE, Result.SKIPPED]
+
+
+def test_predictions_are_those_of_backups_that_went_for_good_the_newest_first(catalog: Catalog) -> None:
+    gone: dict[str, object] = {"action": Action.DELETE, "result": Result.DONE}
+    for number, changes in enumerate(
+        (
+            gone,
+            {**gone, "action": Action.ARCHIVE},
+            {**gone, "action": Action.PROMOTE},
+            {**gone, "result": Result.FAILED},
+            {**gone, "store": "other"},
+            gone,
+        ),
+        start=1,
+    ):
+        catalog.record(operation(**{"predicted_bytes": number, "reclaimed_bytes": 10 * number, **changes}))
+    catalog.record(operation(**{**gone, "predicted_bytes": 0}))
+    trashed = catalog.begin(operation(action=Action.DELETE, predicted_bytes=7))
+    catalog.advance(trashed, Phase.TRASHED, result=Result.DONE)
+    assert catalog.predictions("main", 2) == [Prediction(6, 60), Prediction(2, 20)]
+    assert catalog.predictions("main", 20) == [Prediction(6, 60), Prediction(2, 20), Prediction(1, 10)]

@@ -360,7 +360,7 @@ def test_a_subvolume_as_a_backup_goes_and_a_read_only_one_is_not_even_planned(
     plain = world.backup("w-20260101", mib=4)
     plain.rename(disk.path / "plain")
     subprocess.run(["btrfs", "-q", "subvolume", "create", str(plain)], check=True)
-    subprocess.run(["cp", "-a", f"{disk.path}/plain/.", str(plain)], check=True)
+    subprocess.run(["cp", "-a", "--reflink=never", f"{disk.path}/plain/.", str(plain)], check=True)
     if readonly:
         subprocess.run(["btrfs", "property", "set", str(plain), "ro", "true"], check=True)
     world.set(capacity=5 << 20, archive={"before_delete": False})

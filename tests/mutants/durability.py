@@ -150,12 +150,12 @@ DURABILITY = (
     Guard(
         "a removal is intended before the backup moves",
         EXECUTE,
-        "        return self._stage_and_purge(held, self._begin(held, fresh, op))\n",
+        "        return self._stage_and_purge(held, fresh, self._begin(held, fresh, op))\n",
         "        token = new_token()\n"
         "        self._stage(held, token)\n"
         "        self._stage = lambda held, token: True\n"
         "        began = self._catalog.begin(replace(op, handle=held.handle, token=token))\n"
-        "        return self._stage_and_purge(held, began)\n",
+        "        return self._stage_and_purge(held, fresh, began)\n",
         (ORDER + "test_nothing_is_changed_before_the_intent_is_in_the_journal",),
     ),
     Guard(

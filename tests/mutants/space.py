@@ -106,10 +106,31 @@ SPACE = (
     ),
     Guard(
         "hard links that lead outside are no gain",
-        "system/survey.py",
+        "system/sharing.py",
         "        if met == status.st_nlink:\n",
         "        if met == 1:\n",
         ("system/test_tree.py::test_an_inode_is_reclaimable_when_all_its_links_are_inside",),
+    ),
+    Guard(
+        "an extent that something unknown shares is no gain",
+        "system/sharing.py",
+        "            if uses > 1:",
+        "            if uses > 0:",
+        ("system/test_sharing.py",),
+    ),
+    Guard(
+        "what several share is walked for again when one of them changed",
+        "sources/together.py",
+        "        if together.keys[number] != _key(backup, sign):\n",
+        "        if False:\n",
+        ("sources/test_together.py::test_an_owner_that_changed_leads_to_another_walk",),
+    ),
+    Guard(
+        "what a writer has linked so far is counted on by nobody",
+        "sources/together.py",
+        "    return backup.state is State.CREATED and now - backup.newest_mtime < _WRITTEN\n",
+        "    return False\n",
+        ("sources/test_together.py::test_what_a_writer_has_linked_by_now_is_counted_on_by_nobody",),
     ),
     Guard(
         "on a full disk the ballast makes room for the trash",

@@ -105,14 +105,14 @@ WAITING = (
     Guard(
         "what has an immutable entry stays in the trash",
         TRASH,
-        "        if obstacles:\n",
+        "        if found.obstacles:\n",
         "        if False:\n",
         WHOLE,
     ),
     Guard(
         "what is being written stays in the trash",
         TRASH,
-        "        if written:\n",
+        "        if found.written:\n",
         "        if False:\n",
         WHOLE,
     ),

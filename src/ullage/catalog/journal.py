@@ -10,12 +10,13 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from ullage.catalog.database import Database, Row, sensible
-from ullage.catalog.schema import TAKEN, TAKEN_ARCHIVES
+from ullage.catalog.schema import PREDICTED, TAKEN, TAKEN_ARCHIVES
 from ullage.errors import CatalogError
 from ullage.model.backups import Operation
 from ullage.model.units import printable
 from ullage.model.words import Phase, Result, Trigger
 from ullage.policy.caps import Taken
+from ullage.policy.predictions import Prediction
 
 REPEAT_SECONDS = 3600.0
 """An attempt that comes to nothing for the same reason again is told once in this time."""
@@ -101,6 +102,15 @@ class Journal(Database):
             (store, float("-inf") if since is None else since, after),
         )[0]
         return Taken(count=count, bytes=size, first=first)
+
+    def predictions(self, store: str, limit: int) -> list[Prediction]:
+        """Of the newest backups that went for good: what they were to give back, and what was measured."""
+        return self._rows(
+            lambda row: Prediction(*row),
+            f"SELECT predicted_bytes, reclaimed_bytes FROM operations WHERE store = ? AND {PREDICTED}"
+            " ORDER BY id DESC LIMIT ?",
+            (store, limit),
+        )
 
     def history(
         self,

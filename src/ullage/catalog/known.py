@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from sqlite3 import Connection
 
+import msgspec
+
 from ullage.catalog import room
 from ullage.catalog.database import Database, Row
-from ullage.catalog.values import Known
+from ullage.catalog.values import Known, Together
 from ullage.errors import CatalogError
 
 
@@ -28,12 +30,33 @@ class Knowledge(Database):
 
         def write(connection: Connection) -> None:
             connection.executemany("DELETE FROM known WHERE store = ? AND backup_id = ?", dead)
-            if room.free_pages(connection) >= room.POOL_PAGES // 2 or room.ample(self._directory):
+            if self._roomy(connection):
                 connection.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?)", rows)
 
         if rows or dead:
             with suppress(CatalogError):  # a cache: the next look walks again
                 self._write(write)
+
+    def together(self, store: str) -> Together | None:
+        """What its backups hold together, as of the last walk over all of them."""
+        where = "SELECT value FROM meta WHERE store = ? AND key = 'together'"
+        rows = self._rows(lambda row: msgspec.json.decode(row[0], type=Together), where, (store,))
+        return rows[0] if rows else None
+
+    def remember_together(self, store: str, found: Together) -> None:
+        """Keep it; where room is scarce it is left to the journal, silently."""
+        row = (store, msgspec.json.encode(found))
+
+        def write(connection: Connection) -> None:
+            if self._roomy(connection):
+                connection.execute("INSERT OR REPLACE INTO meta VALUES (?, 'together', ?)", row)
+
+        with suppress(CatalogError):  # a cache: whoever asks next walks again
+            self._write(write)
+
+    def _roomy(self, connection: Connection) -> bool:
+        """Whether a cache may grow."""
+        return room.free_pages(connection) >= room.POOL_PAGES // 2 or room.ample(self._directory)
 
     def remember_archive(self, store: str, path: str, backup_id: str, digest: str, size: int, created_at: int) -> None:
         """Keep the digest of a complete archive; ``path`` is relative to the archive root."""

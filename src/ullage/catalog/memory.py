@@ -12,6 +12,7 @@ from ullage.policy.alerting import AlertState
 from ullage.policy.cadence import Rhythm
 from ullage.policy.caps import Cap
 from ullage.policy.clock import ClockMark
+from ullage.policy.metadata import Sample
 from ullage.policy.stall import Stall
 
 T = TypeVar("T")
@@ -93,6 +94,14 @@ class Memory(Database):
     def set_summed(self, store: str, summed: Summed) -> None:
         """Remember it, so that it need not be walked again while nothing moves."""
         self._set(store, "summed", summed)
+
+    def learnt(self, store: str) -> tuple[Sample, ...]:
+        """What metadata took when backups went, as far as it is remembered, oldest first."""
+        return self._get(store, "learnt", tuple[Sample, ...]) or ()
+
+    def set_learnt(self, store: str, samples: tuple[Sample, ...]) -> None:
+        """Remember it."""
+        self._set(store, "learnt", samples)
 
     def _get(self, store: str, key: str, kind: type[T]) -> T | None:
         where = "SELECT value FROM meta WHERE store = ? AND key = ?"

@@ -12,6 +12,8 @@ from ullage.errors import CatalogError
 
 TAKEN = """"trigger" = 90 AND action IN ('archive', 'delete') AND (result = 'done' OR phase = 'purging')"""
 """The operations that count against a cap: what pressure took, also where it is half gone and cannot be finished."""
+PREDICTED = "action IN ('archive', 'delete') AND result = 'done' AND phase = 'settled' AND predicted_bytes > 0"
+"""Those of which it was measured what they gave back."""
 TAKEN_ARCHIVES = """"trigger" = 90 AND action = 'delete_archive' AND (result = 'done' OR phase = 'purging')"""
 """Those that count against the caps of archives."""
 
@@ -90,6 +92,8 @@ MIGRATIONS = (
     """,
     "ALTER TABLE operations ADD COLUMN predicted_inodes INTEGER NOT NULL DEFAULT 0",
     f"CREATE INDEX operations_taken ON operations (store, at, predicted_bytes) WHERE {TAKEN}",
+    f"CREATE INDEX operations_predicted ON operations (store, id) WHERE {PREDICTED}",
+    "DELETE FROM known",  # what is known now tells shared extents, metadata and whether anything is shared
 )
 
 

@@ -40,6 +40,21 @@ class Summed(Struct, frozen=True, kw_only=True):
     bytes: int = 0
 
 
+class Together(Struct, frozen=True, kw_only=True):
+    """What backups of a store hold together, as of one walk over all of them.
+
+    ``names`` are those that share something, as the disk spells them; ``keys`` stand for what they were, ``seen`` is
+    what each was taken to give back alone. ``alone``: what it does, as (bytes of data, bytes of items, inodes).
+    ``shared``: the same of what two or more hold, whose bits (hex, the first of ``names`` lowest) come first.
+    """
+
+    names: tuple[bytes, ...] = ()
+    keys: tuple[bytes, ...] = ()
+    seen: tuple[int, ...] = ()
+    alone: tuple[tuple[int, int, int], ...] = ()
+    shared: tuple[tuple[str, int, int, int], ...] = ()
+
+
 class Measured(Struct, frozen=True, kw_only=True):
     """One recorded check; usage in percent, None where it could not be measured."""
 

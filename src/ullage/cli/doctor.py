@@ -21,6 +21,7 @@ from ullage.model.words import Level
 from ullage.policy.assess import assess
 from ullage.policy.exhausted import nothing_more
 from ullage.policy.limits import senseless
+from ullage.policy.predictions import LAST, judged
 from ullage.policy.reach import out_of_reach
 from ullage.policy.unconfirmed import unconfirmed
 
@@ -81,6 +82,8 @@ def _store(app: Any, site: Any, seconds: float) -> Iterator[Finding]:
         yield "warning", f"{op.action} of {printable(op.backup_id)} is under way, or was interrupted at {op.phase}"
     for hold in holds(app.catalog, site.settings, reading, now=app.clock.now()):
         yield "warning", f"{hold.reason} ({hold.lifted_by})"
+    if text := judged(app.catalog.predictions(site.settings.name, LAST)).told:
+        yield "warning", f"{text} (ullage history)"
     if reading.fault is not None:
         return
     try:

@@ -17,7 +17,7 @@ from ullage.model.units import format_size
 @click.option("--backup", "backup_id", metavar="ID", help="Only this backup.")
 @common_options
 def history(limit: int, backup_id: str | None) -> None:
-    """Show what became of backups: when, what, by whom, why, and what it gained; the newest first."""
+    """Show what became of backups: when, what, by whom, why, what it was to gain and did; the newest first."""
     with application() as app:
         store = common().store
         operations = app.catalog.history(store=store, backup_id=backup_id, limit=limit)
@@ -28,7 +28,7 @@ def history(limit: int, backup_id: str | None) -> None:
         print_json({"transitions": rows})
         return
     table(
-        ["AT", "STORE", "BACKUP", "FROM", "TO", "BY", "OUTCOME", "GAINED>", "WHY"],
+        ["AT", "STORE", "BACKUP", "FROM", "TO", "BY", "OUTCOME", "PREDICTED>", "GAINED>", "WHY"],
         (
             [
                 str(row["at"]),
@@ -38,6 +38,7 @@ def history(limit: int, backup_id: str | None) -> None:
                 str(row["to_state"]),
                 str(row["trigger"]) + (" forced" if row["forced"] else ""),
                 "in the trash" if row["in_trash"] else str(row["outcome"]),
+                format_size(op.predicted_bytes),
                 format_size(op.reclaimed_bytes),
                 str(row["reason"]),
             ]

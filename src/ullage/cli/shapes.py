@@ -12,6 +12,7 @@ from ullage.model.settings import Marks, Watermarks
 from ullage.model.units import printable, rfc3339
 from ullage.model.words import Phase, Result
 from ullage.policy.assess import usage_of
+from ullage.policy.predictions import Predictions
 from ullage.policy.series import series_of
 
 Shape = dict[str, object]
@@ -113,6 +114,7 @@ def action(op: Operation) -> Shape:
         "forced": op.forced,
         "outcome": op.result or "interrupted",
         "in_trash": op.phase is Phase.TRASHED and op.result is Result.DONE,
+        "predicted_bytes": op.predicted_bytes,
         "reclaimed_bytes": op.reclaimed_bytes,
         "reason": printable(op.reason),
     }
@@ -124,9 +126,20 @@ def transition(op: Operation) -> Shape:
         "at": rfc3339(op.at),
         "store": printable(op.store),
         **action(op),
-        "predicted_bytes": op.predicted_bytes,
         "duration_seconds": op.duration_seconds,
         "path": printable(op.path) or None,
+    }
+
+
+def predictions(found: Predictions) -> Shape:
+    """How well a store's predictions held."""
+    return {
+        "count": found.count,
+        "median_error_percent": found.median_error_percent,
+        "worst_error_percent": found.worst_error_percent,
+        "wrong": found.wrong,
+        "off": found.off,
+        "reason": found.told,
     }
 
 

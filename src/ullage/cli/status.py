@@ -17,6 +17,7 @@ from ullage.model.settings import Watermarks
 from ullage.model.units import format_size, printable, rfc3339
 from ullage.model.words import State, Unit
 from ullage.policy.assess import assess, binding, free_told
+from ullage.policy.predictions import LAST, judged
 
 _RECENT = 5
 
@@ -61,6 +62,7 @@ def _store(app: Any, site: Any) -> dict[str, object]:
         "watermarks": shapes.watermarks(marks),
         "held": [shapes.hold(hold) for hold in holds(app.catalog, store, reading, now=app.clock.now())],
         "counts": _counts(site) if reading.fault is None else {},
+        "predictions": shapes.predictions(judged(app.catalog.predictions(store.name, LAST))),
         "trash": _trash(app.catalog.trashed(store.name)),
         "recent": [
             {"at": rfc3339(one.at), "backup": one.backup, "archive": one.archive, "total": one.total}
@@ -99,6 +101,8 @@ def _print(document: dict[str, Any]) -> None:
         _print_gauge("archives", store["archive_root"], store["archive"])
         for hold in store["held"]:
             out(f"  held back   {hold['reason']} (lifted by: {hold['lifted_by']})")
+        if store["predictions"]["count"]:
+            out(f"  predictions {_predicted(store['predictions'])}")
         marks = store["watermarks"]
         own = marks.pop("inodes")
         out(f"  watermarks  {_marks(marks, Unit.BYTES)}")
@@ -128,6 +132,15 @@ def _mark(marks: dict[str, Any], name: str, unit: Unit) -> str:
     percent, least = marks[name], marks["free"][name]
     told = [f"{percent:g} %"] if percent < 100 or not least else []
     return " or ".join([*told, *([free_told(unit, least)] if least else [])])
+
+
+def _predicted(found: dict[str, Any]) -> str:
+    if found["off"]:
+        return f"{found['reason']} (ullage history)"
+    return (
+        f"of what a backup gives back: half within {percent(found['median_error_percent'])} of what was measured, "
+        f"all within {percent(found['worst_error_percent'])}, of the last {found['count']}"
+    )
 
 
 def _print_gauge(what: str, root: str, gauge: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ class Executor:
 
     def delete(self, held: Held, fresh: Backup, op: Operation) -> Operation:
         """The settled operation of deleting a held backup. Raises CatalogError with nothing done, or Interrupted."""
-        return self._stage_and_purge(held, self._begin(held, fresh, op))
+        return self._stage_and_purge(held, fresh, self._begin(held, fresh, op))
 
     def archive(
         self, held: Held, fresh: Backup, op: Operation, room: Callable[[int], None], still: Callable[[], None]
@@ -60,7 +60,7 @@ class Executor:
             still()
         except BaseException as error:
             return self._undone(made, error)
-        return self._stage_and_purge(held, made, taken=taken)
+        return self._stage_and_purge(held, fresh, made, taken=taken)
 
     def transition(self, held: Held, op: Operation) -> Operation:
         """The settled operation of writing another state into a held backup."""
@@ -135,17 +135,9 @@ class Executor:
         return self._settle(op, Result.DONE)
 
     def _begin(self, held: Held, fresh: Backup, op: Operation) -> Operation:
-        return self._catalog.begin(
-            replace(
-                op,
-                handle=held.handle,
-                token=new_token(),
-                predicted_bytes=fresh.reclaimable_bytes,
-                predicted_inodes=fresh.inodes,
-            )
-        )
+        return self._catalog.begin(_predicted(replace(op, handle=held.handle, token=new_token()), fresh))
 
-    def _stage_and_purge(self, held: Held, op: Operation, taken: int = 0) -> Operation:
+    def _stage_and_purge(self, held: Held, fresh: Backup, op: Operation, taken: int = 0) -> Operation:
         """``taken``: bytes that its archive took from the same filesystem; they are no gain."""
         before, began = self._settled(), self._clock.monotonic()
         try:
@@ -153,14 +145,19 @@ class Executor:
             purging = self._catalog.advance(op, Phase.PURGING, token=op.token if staged else "")
         except BaseException as error:
             return self._undone(op, error)
-        return self._removed(purging, before, began, taken)
+        return self._removed(purging, before, began, fresh, taken)
 
-    def _removed(self, op: Operation, before: Reading, began: float, taken: int = 0) -> Operation:
-        """The settled operation, past its point of no return."""
+    def _removed(
+        self, op: Operation, before: Reading, began: float, fresh: Backup | None = None, taken: int = 0
+    ) -> Operation:
+        """The settled operation, past its point of no return. ``fresh``: as it was looked at for the prediction."""
         self._opened.reclaimer.purge(op.backup_id, op.token, op.handle, self._stop)
         promised = op.predicted_bytes + taken
         self._opened.gauge.settle(before, promised)
-        return self._settle(op, Result.DONE, gained=max(0, self._gain(before, began, promised) - taken))
+        gained = self._gain(before, began, promised)
+        if fresh is not None and not fruitless(promised, gained):
+            self._opened.source.learn(fresh, gained)
+        return self._settle(op, Result.DONE, gained=max(0, gained - taken))
 
     def trash(self, held: Held, fresh: Backup, op: Operation) -> Operation:
         """The operation of deleting a held backup, which waits in the trash now; settled where that failed."""
@@ -174,7 +171,7 @@ class Executor:
             purging = self._catalog.advance(made, Phase.PURGING, token="")  # no room even for the move
         except BaseException as error:
             return self._undone(made, error)
-        return self._removed(purging, before, began)
+        return self._removed(purging, before, began, fresh)
 
     def trash_archive(self, archive: Archive, op: Operation) -> Operation:
         """The operation of deleting an archive, which waits in the trash now; settled where that failed."""
@@ -207,12 +204,13 @@ class Executor:
         Raises Busy, Refused, Changed, with nothing done, where not all of it can go.
         """
         archives = op.action is Action.DELETE_ARCHIVE
-        with self._opened.trash.claim(op, self._stop):
+        with self._opened.trash.claim(op, self._stop) as fresh:
+            op = op if fresh is None else _predicted(op, fresh)
             before, began = self._settled(archives=archives), self._clock.monotonic()
             self._opened.trash.unlabel(op.token)
             purging = self._catalog.advance(op, Phase.PURGING, result=None, reason=f"{op.reason}; {why}")
             if not archives:
-                return self._removed(purging, before, began)
+                return self._removed(purging, before, began, fresh)
             self._opened.trash.purge_archive(op.token, op.handle)
         return self._archive_gone(purging, before, began)
 
@@ -286,6 +284,11 @@ class Executor:
     def _settle(self, op: Operation, result: Result, *, reason: str | None = None, gained: int = 0) -> Operation:
         lasted = max(0.0, self._clock.now() - op.at)
         return self._catalog.settle(op, result, reason=reason, reclaimed_bytes=gained, duration_seconds=lasted)
+
+
+def _predicted(op: Operation, fresh: Backup) -> Operation:
+    """The operation with what is to come back."""
+    return replace(op, predicted_bytes=fresh.reclaimable_bytes, predicted_inodes=fresh.inodes)
 
 
 def undo(opened: OpenStore, catalog: Catalog, op: Operation) -> bool:

@@ -13,13 +13,14 @@ from ullage.engine.caps import Budget, waiting
 from ullage.engine.execute import Executor, describe
 from ullage.engine.trash import Trash
 from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refused, UllageError, Unavailable
-from ullage.model.backups import Archive, Backup, Operation, Selection
+from ullage.model.backups import Archive, Backup, Operation, Selection, Share
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import Action, CleanupLevel, Level, Phase, Result, State, Strategy, Trigger
 from ullage.policy import assess, lifecycle, protect, respond, select, stall
 from ullage.policy.assess import Goal
 from ullage.policy.course import Course
+from ullage.policy.gain import Gains
 from ullage.policy.lifecycle import Prior
 from ullage.policy.series import series_of
 from ullage.ports import Catalog, Clock, Held, OpenStore, Stop
@@ -71,6 +72,7 @@ class Reclaim:
         self._acted = 0
         self._trash = Trash(opened, catalog, clock, stop)
         self._planned = (0, 0)
+        self._chosen: list[str] = []
         self._pending = self._trash.pending
         self._gone: set[str] = set()
         self._load()
@@ -140,12 +142,22 @@ class Reclaim:
             self._opened.gauge.restore_ballast()
 
     def _load(self) -> None:
+        shares = self._shares  # before the backups: they are known by it
         self._backups = {b.id: b for b in self._opened.source.backups() if b.id not in self._gone}
         self._seen = dict(self._backups)
         self._floors = protect.floors(self._backups.values(), self._store.reclaim, now=self._clock.now())
         self._holders: dict[str | None, list[str]] = {}
         for backup_id in self._floors:
             self._holders.setdefault(series_of(backup_id), []).append(backup_id)
+        self._gains = Gains(self._backups.values(), shares)
+        for backup_id in self._backups.keys() & set(self._chosen):
+            self._gains.take(backup_id)
+
+    @property
+    def _shares(self) -> tuple[Share, ...]:
+        """What several hold together: for a plan, and where several are chosen at once. Else each is looked at anew."""
+        several = self.dry_run or self._store.reclaim.strategy is Strategy.LEAST_HARM
+        return self._opened.source.shares() if several else ()
 
     def select(
         self,
@@ -157,8 +169,9 @@ class Reclaim:
     ) -> Selection:
         """Who may go at this level, in order, and why the others stay; of all but those ``without``."""
         backups = [backup for backup in self._backups.values() if backup.id not in without]
-        shares, now = self._opened.source.shares(), self._clock.now()
-        return select.select(backups, level, limit, self._store, now=now, kept=self._floors, need=need, shares=shares)
+        return select.select(
+            backups, level, limit, self._store, now=self._clock.now(), kept=self._floors, need=need, shares=self._shares
+        )
 
     def _ranking(self, level: CleanupLevel, limit: int | None, goal: Goal | None) -> Iterator[Backup]:
         """The candidates in order; a set that was chosen for what is missing is chosen anew where it comes otherwise.
@@ -174,12 +187,13 @@ class Reclaim:
             ranking = [one.backup for one in self.select(level, room, need, without=tried).candidates]
             if not ranking or room == 0:
                 return
-            course = Course(need, ranking, self._opened.source.shares())
+            course = Course(need, ranking, self._shares)
             for backup in ranking:
                 tried.add(backup.id)
                 yield backup
                 if course.left(backup.id, self._lacking(goal)):
                     break
+            self._load()  # what those that went shared with one other is its own by now
 
     def clean(
         self,
@@ -396,11 +410,13 @@ class Reclaim:
         ratio = (
             self._store.archive.ratio_estimate if op.action is Action.ARCHIVE and self.reading.same_filesystem else 0
         )
-        gain = max(0, int(backup.reclaimable_bytes - ratio * backup.size_bytes))
-        self._planned = (self._planned[0] + gain, self._planned[1] + backup.inodes)
+        size, inodes = self._gains.take(backup.id)
+        self._chosen.append(backup.id)
+        gain = max(0, int(size - ratio * backup.size_bytes))
+        self._planned = (self._planned[0] + gain, self._planned[1] + inodes)
         self._acted += 1
         self.budget.plan(gain)
-        return replace(op, result=Result.PLANNED, predicted_bytes=gain, reclaimed_bytes=gain)
+        return replace(op, result=Result.PLANNED, predicted_bytes=gain, predicted_inodes=inodes, reclaimed_bytes=gain)
 
     def _attempt(self, op: Operation, act: Callable[[Held], Operation]) -> Operation:
         """The act under the backup's lock, with every failure turned into a record.

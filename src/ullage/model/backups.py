@@ -12,10 +12,13 @@ class Backup(Struct, frozen=True, kw_only=True, gc=False):
     """What is known of one live backup. ``id`` is the directory's name as ``os.fsdecode`` gives it.
 
     ``state`` is None where ``.state`` is unknown, empty or unreadable, and ``fault`` says why. ``created_at`` has its
-    fallback applied (the directory's mtime) and is None where the file is there but holds no time; the other
-    times are None where their file is missing. ``size_bytes`` are allocated blocks as ``du`` counts,
-    ``reclaimable_bytes`` and ``inodes`` what goes when no link outside remains. ``last_read_at`` is the newest atime
-    of any file in it, ``newest_mtime`` the newest mtime of anything in it. ``busy`` says who uses it, where known.
+    fallback applied (the directory's mtime) and is None where the file is there but holds no time; the other times
+    are None where their file is missing. ``size_bytes`` are allocated blocks as ``du`` counts, ``reclaimable_bytes``
+    and ``inodes`` what goes when it goes alone: nothing that something else holds too, by a hard link (``linked``) or
+    a shared extent (``reflinked``). Of them ``metadata_bytes`` are the items in btrfs trees, as long as they are
+    written there: what they take is learnt from what was measured (``policy.metadata``). ``last_read_at`` is the
+    newest atime of any file in it, ``newest_mtime`` the newest mtime of anything in it. ``busy`` says who uses it,
+    where known.
     """
 
     id: str
@@ -27,11 +30,19 @@ class Backup(Struct, frozen=True, kw_only=True, gc=False):
     size_bytes: int = 0
     reclaimable_bytes: int = 0
     inodes: int = 0
+    metadata_bytes: int = 0
+    linked: bool = False
+    reflinked: bool = False
     newest_mtime: float = 0.0
     last_read_at: float | None = None
     pinned: bool = False
     busy: str | None = None
     fault: str | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether something else holds a part of it too."""
+        return self.linked or self.reflinked
 
     @property
     def good(self) -> bool:

@@ -115,6 +115,9 @@ class _Source:
     def shares(self) -> tuple[Share, ...]:
         return ()
 
+    def learn(self, gone: Backup, gained: int) -> None:
+        """Nothing: its backups give back what they say."""
+
     def glance(self, backup_id: str) -> Backup | None:
         return self._world.backups.get(backup_id)
 
@@ -261,7 +264,7 @@ class _Trash:
     def whole(self, op: Operation) -> bool:
         return False
 
-    def claim(self, op: Operation, stop: Stop | None = None) -> AbstractContextManager[None]:
+    def claim(self, op: Operation, stop: Stop | None = None) -> AbstractContextManager[Backup | None]:
         return nullcontext()
 
     def stage_archive(self, path: str, token: str, handle: str) -> None:

@@ -21,8 +21,8 @@ _BLOCK = 512
 _TRIES = 3
 """Walks over everything that begin, before it is said that directories are moved about all the time."""
 
-_Part = tuple[int, int, int]
-"""Inode, allocated bytes, and how many of them are in files that have no link outside of the part."""
+_Part = tuple[int, int, bool]
+"""Inode, allocated bytes, and whether it may share files with another part."""
 
 
 class Remembering(Protocol):
@@ -64,7 +64,7 @@ class Total:
     def _bytes(self, last: Summed) -> int:
         """Every inode below the root once."""
         parts = self._parts()
-        if all(size == own for _, size, own in parts.values()):
+        if not any(shared for _, _, shared in parts.values()):
             return sum(size for _, size, _ in parts.values())
         digest = blake2b(repr(sorted(parts.items())).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
         if last.digest == digest:
@@ -88,15 +88,15 @@ class Total:
             if not entry.is_dir(follow_symlinks=False):
                 status = entry.stat(follow_symlinks=False)
                 size = status.st_blocks * _BLOCK
-                return status.st_ino, size, size if status.st_nlink == 1 else 0
+                return status.st_ino, size, status.st_nlink > 1
             fd = tree.open_directory(self._root_fd, entry.name)
         except (UllageError, FileNotFoundError):
-            return 0, 0, 0
+            return 0, 0, False
         try:
             found = tree.survey(fd)
-            return entry.inode(), found.size_bytes, found.reclaimable_bytes
+            return entry.inode(), found.size_bytes, found.linked
         except UllageError:
-            return 0, 0, 0
+            return 0, 0, False
         finally:
             os.close(fd)
 

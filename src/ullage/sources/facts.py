@@ -61,6 +61,9 @@ def read_facts(fd: int, name: str, survey: tree.Survey | None) -> Backup:
         size_bytes=survey.size_bytes,
         reclaimable_bytes=survey.reclaimable_bytes,
         inodes=survey.inodes,
+        metadata_bytes=survey.metadata_bytes,
+        linked=survey.linked,
+        reflinked=survey.reflinked,
         newest_mtime=survey.newest_mtime,
         last_read_at=survey.last_read_at,
     )

@@ -17,6 +17,7 @@ from ullage.model.units import printable
 from ullage.model.words import State
 from ullage.sources.facts import TIMES, read_facts
 from ullage.sources.roots import Roots
+from ullage.sources.together import Measure
 from ullage.system import files, processes, tree
 
 if TYPE_CHECKING:
@@ -26,20 +27,22 @@ if TYPE_CHECKING:
 class StateHeld:
     """A backup under its lock."""
 
-    def __init__(self, backup_id: str, fd: int, roots: Roots, pinned: Callable[[], bool]) -> None:
+    def __init__(self, backup_id: str, fd: int, roots: Roots, measure: Measure, pinned: Callable[[], bool]) -> None:
         self.backup_id = backup_id
         self.fd = fd
         self.handle = tree.handle_of(fd)
         self._roots = roots
+        self._measure = measure
         self._pinned = pinned
 
     def look(self, stop: Stop | None = None) -> Backup:
         """Every fact read anew. Raises Refused where something in it could not be removed, or is not its own."""
         writing = processes.open_for_writing(self._roots.backup_fd)
-        survey = tree.survey(self.fd, write_open=writing.inodes, attributes=True, should_stop=stop)
+        meter = self._measure.meter
+        survey = tree.survey(self.fd, write_open=writing.inodes, attributes=True, should_stop=stop, meter=meter)
         if survey.obstacles:
             raise Refused(f"{printable(self.backup_id)}: {'; '.join(survey.obstacles)}")
-        backup = read_facts(self.fd, self.backup_id, survey)
+        backup = self._measure.whole(read_facts(self.fd, self.backup_id, survey))
         busy = f"a process has {survey.written[0]} open for writing" if survey.written else None
         return replace(backup, pinned=self._pinned(), busy=busy)
 

@@ -136,7 +136,7 @@ class OpenDirectoryStore:
         """Made when first asked for, like the reclaimer."""
         from ullage.sources.trash import StoreTrash
 
-        return StoreTrash(self.settings.name, self._roots)
+        return StoreTrash(self.settings.name, self._roots, self.source.measure)
 
     @property
     def filesystem(self) -> int | None:

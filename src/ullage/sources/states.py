@@ -26,6 +26,8 @@ from ullage.sources.facts import read_facts
 from ullage.sources.held import StateHeld, lock_file
 from ullage.sources.roots import Roots
 from ullage.sources.signature import Signature, decoded, signature, unmoved
+from ullage.sources.together import Measure
+from ullage.sources.together import Remembering as Measuring
 from ullage.system import locks, processes, tree
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ _TICK = 1.0
 """Seconds: a change so shortly before a look may carry the same time stamp as one after it."""
 
 
-class Remembering(Protocol):
+class Remembering(Measuring, Protocol):
     """The part of the catalog that remembers what was seen."""
 
     def known(self, store: str) -> dict[str, Known]: ...
@@ -66,6 +68,7 @@ class StateSource:
         self._clock = clock
         self._capacity = capacity
         self._total = Total(store, roots.backup_fd, catalog)
+        self.measure = Measure(store, roots.backup_fd, roots.filesystem, catalog)
         self._looked: float | None = None
 
     def backups(self) -> list[Backup]:
@@ -73,15 +76,23 @@ class StateSource:
         pinned = self.pins()
         uses = _Uses(self._roots)
         found = []
-        for backup, sign in self._looked_at():
+        looked = self._looked_at()
+        for backup, (_, sign) in zip(self.measure.alone(looked, self._clock.now()), looked, strict=True):
             busy = backup.busy or uses.of(backup.id, sign)
             held = busy is not None or backup.id in pinned
             found.append(replace(backup, pinned=backup.id in pinned, busy=busy) if held else backup)
         return found
 
     def shares(self) -> tuple[Share, ...]:
-        """What several of them hold together."""
-        return ()
+        """What several of them hold together; where one has come that shares something, all are walked for it.
+
+        To be asked before ``backups``, which knows then what each of them holds alone.
+        """
+        return self.measure.shares(self._looked_at(), self._clock.now())
+
+    def learn(self, gone: Backup, gained: int) -> None:
+        """Nothing; later predictions know what this one, as it was looked at last, really gave back."""
+        self.measure.learn(gone, gained)
 
     def facts(self) -> list[Backup]:
         """Every backup, without its pin and who uses it: quicker by tens of milliseconds, and enough to count."""
@@ -117,7 +128,7 @@ class StateSource:
         try:
             locks.lock_directory(fd)
             lock_fd = lock_file(fd)
-            yield StateHeld(backup_id, fd, self._roots, pinned=lambda: backup_id in self.pins())
+            yield StateHeld(backup_id, fd, self._roots, self.measure, pinned=lambda: backup_id in self.pins())
         except Busy as error:
             raise Busy(f"{printable(backup_id)} {error}") from None
         finally:
@@ -186,7 +197,7 @@ class StateSource:
             found.append((backup, sign))
         if changed or known:
             self._catalog.remember(self._store, changed, list(known))
-        self._total.know({b.id: (sign.parts[0], b.size_bytes, b.reclaimable_bytes) for b, sign in found})
+        self._total.know({b.id: (sign.parts[0], b.size_bytes, b.linked) for b, sign in found})
         return found
 
     def _names(self) -> list[str]:
@@ -233,7 +244,7 @@ class StateSource:
         except Refused as error:
             return Backup(id=name, state=None, created_at=None, fault=str(error))
         try:
-            return read_facts(fd, name, tree.survey(fd))
+            return read_facts(fd, name, tree.survey(fd, meter=self.measure.meter))
         except Changed:
             now = replace(read_facts(fd, name, None), busy="it changes while it is looked at")
             return now if before is None else _with_sizes(now, before)
@@ -275,7 +286,15 @@ def _has_state(root_fd: int, name: str, *, follow: bool = False) -> bool:
 
 def _with_sizes(now: Backup, before: Backup) -> Backup:
     """What a writer is at work on, as large as it was when it could be looked through."""
-    return replace(now, size_bytes=before.size_bytes, reclaimable_bytes=before.reclaimable_bytes, inodes=before.inodes)
+    return replace(
+        now,
+        size_bytes=before.size_bytes,
+        reclaimable_bytes=before.reclaimable_bytes,
+        metadata_bytes=before.metadata_bytes,
+        inodes=before.inodes,
+        linked=before.linked,
+        reflinked=before.reflinked,
+    )
 
 
 def _remembered(known: Known) -> Backup | None:

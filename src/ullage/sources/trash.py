@@ -8,18 +8,22 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from ullage.errors import Busy, Changed, NoRoom, Refused, UllageError
-from ullage.model.backups import Operation
+from ullage.model.backups import Backup, Operation
 from ullage.model.units import printable
 from ullage.model.words import Action, Phase, Result
 from ullage.ports import Stop
 from ullage.sources import archived
+from ullage.sources.facts import read_facts
 from ullage.sources.roots import Roots
+from ullage.sources.together import Measure
 from ullage.system import files, linux, locks, mounts, processes, tree
+from ullage.system.extents import Meter
 from ullage.system.identity import open_private
 
 LABEL = ".json"
@@ -37,8 +41,9 @@ _LONGEST = 1 << 16
 class StoreTrash:
     """The trash of one opened store: of live backups under ``backup_root``, of archives under ``archive_root``."""
 
-    def __init__(self, store: str, roots: Roots) -> None:
+    def __init__(self, store: str, roots: Roots, measure: Measure) -> None:
         self._store = store
+        self._measure = measure
         self._roots = roots
 
     def label(self, op: Operation) -> None:
@@ -96,8 +101,10 @@ class StoreTrash:
             return has_state(room, op.token)
 
     @contextmanager
-    def claim(self, op: Operation, stop: Stop | None = None) -> Iterator[None]:
+    def claim(self, op: Operation, stop: Stop | None = None) -> Iterator[Backup | None]:
         """What lies there, under its lock, once it is known that all of it can go: else it stays whole.
+
+        Looked at for what it gives back now; None of an archive.
 
         Raises Busy (locked, or being written), Refused (a mount in it, an immutable entry), Changed.
         """
@@ -108,10 +115,10 @@ class StoreTrash:
             except OSError as error:
                 raise linux.failure(error, f"cannot look at {linux.where(room, op.token)}") from error
             with _closing(fd):
-                self._refuse(room, fd, op, stop)
-                yield
+                yield self._looked_at(room, fd, op, stop)
 
-    def _refuse(self, room: int, fd: int, op: Operation, stop: Stop | None) -> None:
+    def _looked_at(self, room: int, fd: int, op: Operation, stop: Stop | None) -> Backup | None:
+        """What it is; raises where it must not go."""
         said = printable(op.backup_id)
         if tree.handle_of(fd) != op.handle:
             raise Changed(
@@ -125,11 +132,12 @@ class StoreTrash:
         below = mounts.mounts_below(f"{mounts.real_path(room)}/{op.token}")
         if below:
             raise Refused(f"{said}: a filesystem is mounted inside, at {printable(below[0])}; unmount it first")
-        written, obstacles = _in_use(fd, stop)
-        if obstacles:
-            raise Refused(f"{said}: {'; '.join(obstacles)}")
-        if written:
-            raise Busy(f"{said} is being written: a process has {printable(written)} open")
+        found = _in_use(fd, stop, self._measure.meter)
+        if found.obstacles:
+            raise Refused(f"{said}: {'; '.join(found.obstacles)}")
+        if found.written:
+            raise Busy(f"{said} is being written: a process has {printable(found.written)} open")
+        return None if found.survey is None else self._measure.whole(read_facts(fd, op.backup_id, found.survey))
 
     def stage_archive(self, path: str, token: str, handle: str) -> None:
         """Move the archive at ``path`` into the trash."""
@@ -221,17 +229,25 @@ def _closing(fd: int) -> Iterator[int]:
         os.close(fd)
 
 
-def _in_use(fd: int, stop: Stop | None) -> tuple[str, tuple[str, ...]]:
-    """(a file that is open for writing, what forbids removal) of a directory, or of a single file."""
+class _Use(NamedTuple):
+    """A file that is open for writing, what forbids removal; of a directory what it holds."""
+
+    written: str
+    obstacles: tuple[str, ...]
+    survey: tree.Survey | None = None
+
+
+def _in_use(fd: int, stop: Stop | None, meter: Meter | None) -> _Use:
+    """How a directory is used, or a single file."""
     inodes = processes.open_for_writing(fd).inodes
     status = os.fstat(fd)
     if stat.S_ISDIR(status.st_mode):
-        survey = tree.survey(fd, write_open=inodes, attributes=True, should_stop=stop)
-        return next(iter(survey.written), ""), survey.obstacles
+        survey = tree.survey(fd, write_open=inodes, attributes=True, should_stop=stop, meter=meter)
+        return _Use(next(iter(survey.written), ""), survey.obstacles, survey)
     attributes = linux.statx(fd)
     held = ("it is immutable or append-only (chattr -ia makes it removable)",)
     obstacles = held if attributes.immutable or attributes.append_only else ()
-    return "it" if (status.st_dev, status.st_ino) in inodes else "", obstacles
+    return _Use("it" if (status.st_dev, status.st_ino) in inodes else "", obstacles)
 
 
 def _handle(fd: int, name: str) -> str | None:

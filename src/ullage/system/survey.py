@@ -13,7 +13,9 @@ from msgspec import Struct
 from ullage.errors import Interrupted
 from ullage.model.units import printable
 from ullage.system import linux
+from ullage.system.extents import Meter
 from ullage.system.linux import failure, where
+from ullage.system.sharing import Sharing, Sum
 from ullage.system.walk import Descent
 
 _PASSED_OVER = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES})
@@ -23,16 +25,20 @@ _BLOCK = 512  # bytes in a block of st_blocks, on every Linux filesystem
 _LINKED = 2_000_000
 """Inodes with several links that are told apart, in about 300 MB; of further ones every link counts for its share."""
 
+_OWNER = 0
+
 
 class Survey(Struct, frozen=True, kw_only=True):
     """One look at a whole tree. Sizes are allocated bytes.
 
     ``size_bytes`` is what ``du`` says: every inode once, directories included. ``reclaimable_bytes`` and ``inodes``
-    count only inodes all of whose links were met inside (extents shared by reflink are not told apart). ``entries`` are
-    all below the top. Beyond 2 million inodes with several links, further ones count for the share of their links that
-    were met, and none as reclaimable. ``newest_mtime`` is of any entry, the top included; ``last_read_at`` the newest
-    atime of a regular file, None where there is none. ``obstacles`` are sentences: what forbids removal; ``written``
-    are paths, as the disk spells them, of what is in ``write_open``. At most 5 of either.
+    count only inodes all of whose links were met inside and, with a meter, extents that nothing else shares;
+    ``metadata_bytes`` is what these take in the trees of btrfs. ``linked`` and ``reflinked``: hard links or shared
+    extents lead out of it. ``entries`` are all below the top. Beyond 2 million inodes with several links, further
+    ones count for the share of their links that were met, and none as reclaimable. ``newest_mtime`` is of any
+    entry, the top included; ``last_read_at`` the newest atime of a regular file, None where there is none.
+    ``obstacles`` are sentences: what forbids removal; ``written`` are paths, as the disk spells them, of what is in
+    ``write_open``. At most 5 of either.
     """
 
     size_bytes: int
@@ -41,6 +47,9 @@ class Survey(Struct, frozen=True, kw_only=True):
     entries: int
     newest_mtime: float
     last_read_at: float | None
+    metadata_bytes: int = 0
+    linked: bool = False
+    reflinked: bool = False
     obstacles: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
 
@@ -52,8 +61,9 @@ def survey(
     attributes: bool = False,
     tolerant: bool = False,
     should_stop: Callable[[], bool] | None = None,
+    meter: Meter | None = None,
 ) -> Survey:
-    """What the directory ``fd`` holds, in constant descriptors; memory grows with hard-linked inodes alone, bounded.
+    """What the directory ``fd`` holds, in constant descriptors; memory grows with what is shared alone, bounded.
 
     ``attributes`` looks for immutable and append-only entries and for files that are mount points too; a mounted
     directory is always an obstacle and never entered. Raises Changed (a directory vanished or moved: a writer is at
@@ -62,7 +72,7 @@ def survey(
     """
     try:
         with Descent(fd) as descent:
-            tally = _Tally(descent, write_open, attributes, tolerant, should_stop)
+            tally = _Tally(descent, write_open, attributes, tolerant, should_stop, meter)
             for _ in tally.directories():
                 tally.look()
             return tally.result()
@@ -80,6 +90,7 @@ class _Tally:
         attributes: bool,
         tolerant: bool,
         should_stop: Callable[[], bool] | None,
+        meter: Meter | None,
     ) -> None:
         self._descent = descent
         self._device = descent.level.status.st_dev
@@ -87,9 +98,9 @@ class _Tally:
         self._attributes = attributes
         self._tolerant = tolerant
         self._should_stop = should_stop
-        self._links: dict[int, int] = {}
+        self._held = Sharing(meter, _LINKED)
         self._shares: Counter[int] = Counter()  # bytes of links beyond those told apart, by how many links there are
-        self._size = self._reclaimable = self._inodes = 0
+        self._size = 0
         self._entries = -1  # the top is not below itself
         self._newest_mtime = 0.0
         self._last_read_at: float | None = None
@@ -98,10 +109,14 @@ class _Tally:
 
     def result(self) -> Survey:
         """The sums as they are now."""
+        alone = self._held.sums().get(1 << _OWNER, Sum())
         return Survey(
             size_bytes=self._size + sum(size // links for links, size in self._shares.items()),
-            reclaimable_bytes=self._reclaimable,
-            inodes=self._inodes,
+            reclaimable_bytes=alone.size,
+            inodes=alone.inodes,
+            metadata_bytes=alone.metadata,
+            linked=self._held.linked_elsewhere,
+            reflinked=self._held.reflinked_elsewhere,
             entries=self._entries,
             newest_mtime=self._newest_mtime,
             last_read_at=self._last_read_at,
@@ -124,7 +139,7 @@ class _Tally:
     def look(self) -> None:
         """Takes in the directory and all that is in it but its directories, which are noted."""
         level = self._descent.level
-        self._count(level.status)
+        self._count(level.status, "")
         if self._attributes:
             self._look_for_attributes("")
         for entry in level.files():
@@ -152,9 +167,9 @@ class _Tally:
                 return
             raise self._failure(error, entry.name) from error
         if status.st_nlink > 1:
-            self._count_linked(status)
+            self._count_linked(status, entry.name)
         else:
-            self._count(status)
+            self._count(status, entry.name)
         if stat.S_ISREG(status.st_mode):
             self._last_read_at = max(self._last_read_at or status.st_atime, status.st_atime)
         if (status.st_dev, status.st_ino) in self._write_open and len(self._written) < _NAMED:
@@ -162,26 +177,19 @@ class _Tally:
         if self._attributes or status.st_dev != self._device:
             self._look_for_attributes(entry.name)
 
-    def _count(self, status: os.stat_result) -> None:
+    def _count(self, status: os.stat_result, name: str) -> None:
         """An inode that has no other link; a directory too."""
         self._step(status)
         self._size += status.st_blocks * _BLOCK
-        self._reclaimable += status.st_blocks * _BLOCK
-        self._inodes += 1
+        self._held.plain(_OWNER, self._descent.level.fd, name, status)
 
-    def _count_linked(self, status: os.stat_result) -> None:
+    def _count_linked(self, status: os.stat_result, name: str) -> None:
         self._step(status)
-        inode = status.st_dev << 64 | status.st_ino  # an int takes half the memory of a pair
-        met = self._links.get(inode, 0) + 1
-        if met == 1 and len(self._links) >= _LINKED:
+        met = self._held.linked(_OWNER, self._descent.level.fd, name, status)
+        if met == 0:
             self._shares[status.st_nlink] += status.st_blocks * _BLOCK
-            return
-        self._links[inode] = met
-        if met == 1:
+        elif met == 1:
             self._size += status.st_blocks * _BLOCK
-        if met == status.st_nlink:
-            self._reclaimable += status.st_blocks * _BLOCK
-            self._inodes += 1
 
     def _step(self, status: os.stat_result) -> None:
         self._entries += 1
