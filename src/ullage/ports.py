@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from ullage.policy.alerting import AlertState
 from ullage.policy.cadence import Rhythm
 from ullage.policy.caps import Cap, Taken
 from ullage.policy.clock import ClockMark
+from ullage.policy.forecast import Point
+from ullage.policy.outlook import Outlook
 from ullage.policy.stall import Stall
 
 Stop = Callable[[], bool]
@@ -341,8 +343,31 @@ class Catalog(Journal, Protocol):
     """The journal, and what else is remembered from cycle to cycle."""
 
     def add_reading(
-        self, store: str, at: float, level: Level, backup: float | None, archive: float | None, total: float | None
+        self,
+        store: str,
+        at: float,
+        level: Level,
+        backup: float | None,
+        archive: float | None,
+        total: float | None,
+        points: Mapping[str, Point],
     ) -> None: ...
+
+    def add_points(self, store: str, points: Mapping[str, Point]) -> None:
+        """What was measured after something went, with what that gave back, for the forecast."""
+        ...
+
+    def points(self, store: str, since: float, until: float) -> dict[str, list[Point]]:
+        """The history of each space by the hour, oldest first, by what it measures."""
+        ...
+
+    def add_outlook(self, store: str, seen: Outlook, *, instead: float | None) -> None:
+        """The newest forecast, instead of the one of that time."""
+        ...
+
+    def outlook(self, store: str) -> Outlook | None:
+        """The newest forecast; None where there is none yet."""
+        ...
 
     def alert_state(self, store: str) -> AlertState | None: ...
 

@@ -17,9 +17,12 @@ from ullage.catalog.catalog import Catalog
 from ullage.catalog.values import Known
 from ullage.errors import CatalogError
 from ullage.model.words import Level, Phase, Result
+from ullage.policy.forecast import Point
+from ullage.policy.outlook import Outlook
 
 pytestmark = pytest.mark.root
 
+POINTS = {"bytes": Point(at=1.0, used=100, usable=100, peak=100)}
 SIZES = {"ext4": 112, "xfs": 300, "btrfs": 160}
 FULL = [("ext4", "bytes"), ("ext4", "inodes"), ("xfs", "bytes"), ("btrfs", "bytes"), ("btrfs", "metadata")]
 
@@ -81,7 +84,8 @@ def test_operations_are_journalled_on_a_full_disk(loop_disk: LoopDisks, fstype: 
         assert _is_full(disk)
         _work(catalog, times)
         catalog.enqueue(alert())
-        catalog.add_reading("main", 1.0, Level.EMERGENCY, 100.0, None, 100.0)
+        catalog.add_reading("main", 1.0, Level.EMERGENCY, 100.0, None, 100.0, POINTS)
+        catalog.add_outlook("main", Outlook(at=1.0, sights=()), instead=None)
     with Catalog.open(state) as again:
         _work(again, 5)
         assert again.fault() is None

@@ -94,6 +94,25 @@ MIGRATIONS = (
     f"CREATE INDEX operations_taken ON operations (store, at, predicted_bytes) WHERE {TAKEN}",
     f"CREATE INDEX operations_predicted ON operations (store, id) WHERE {PREDICTED}",
     "DELETE FROM known",  # what is known now tells shared extents, metadata and whether anything is shared
+    """
+    CREATE TABLE hours (
+        store TEXT NOT NULL,
+        hour INTEGER NOT NULL,
+        what TEXT NOT NULL,
+        at REAL NOT NULL,
+        used INTEGER NOT NULL,
+        usable INTEGER NOT NULL,
+        peak INTEGER NOT NULL,
+        freed INTEGER NOT NULL,
+        PRIMARY KEY (store, hour, what)
+    ) WITHOUT ROWID;
+    CREATE TABLE forecasts (
+        store TEXT NOT NULL,
+        at REAL NOT NULL,
+        outlook BLOB NOT NULL,
+        PRIMARY KEY (store, at)
+    ) WITHOUT ROWID
+    """,
 )
 
 

@@ -10,8 +10,10 @@ from ullage.model.cycles import CycleRecord
 from ullage.model.readings import Space
 from ullage.model.settings import Marks, Watermarks
 from ullage.model.units import printable, rfc3339
-from ullage.model.words import Phase, Result
+from ullage.model.words import Phase, Result, Unit
 from ullage.policy.assess import usage_of
+from ullage.policy.forecast import CONFIDENCE
+from ullage.policy.outlook import MARKS, Outlook, Sight, first_full, summary
 from ullage.policy.predictions import Predictions
 from ullage.policy.series import series_of
 
@@ -183,7 +185,56 @@ def hold(found: Hold) -> Shape:
     return {"setting": found.setting, "reason": printable(found.reason), "until": until, "lifted_by": found.lifted_by}
 
 
-def _time(at: int | None) -> str | None:
+def forecast(seen: Outlook | None) -> Shape | None:
+    """What was seen coming of a store; None where there is no forecast yet."""
+    return None if seen is None else foreseen(seen)
+
+
+def foreseen(seen: Outlook) -> Shape:
+    """One forecast; of each unit the space that fills first."""
+    inodes = [sight for sight in seen.sights if sight.unit is Unit.INODES]
+    sizes = [sight for sight in seen.sights if sight.unit is not Unit.INODES]
+    return {
+        "made_at": rfc3339(seen.at),
+        "confidence": CONFIDENCE,
+        "summary": summary(seen),
+        "warned_since": None if seen.warned is None else rfc3339(seen.warned.since),
+        "bytes": _arrivals(first_full(sizes)),
+        "inodes": _arrivals(first_full(inodes)),
+        "basis": {"bytes": _basis(first_full(sizes)), "inodes": _basis(first_full(inodes))},
+    }
+
+
+def _arrivals(sight: Sight | None) -> Shape | None:
+    if sight is None or not sight.arrivals:
+        return None
+    return {
+        mark: None
+        if one.earliest is None
+        else {
+            "likely_at": _time(one.likely),
+            "earliest_at": _time(one.earliest),
+            "latest_at": _time(one.latest),
+        }
+        for mark, one in zip(MARKS, sight.arrivals, strict=True)
+    }
+
+
+def _basis(sight: Sight | None) -> Shape | None:
+    if sight is None:
+        return None
+    return {
+        "what": sight.what,
+        "used": sight.used,
+        "usable": sight.usable,
+        "days": sight.basis.days,
+        "growth_per_day": sight.basis.per_day,
+        "rising_since": _time(sight.basis.since),
+        "missing": sight.basis.missing,
+    }
+
+
+def _time(at: float | None) -> str | None:
     return None if at is None else rfc3339(at)
 
 

@@ -64,6 +64,7 @@ def _store(app: Any, site: Any) -> dict[str, object]:
         "counts": _counts(site) if reading.fault is None else {},
         "predictions": shapes.predictions(judged(app.catalog.predictions(store.name, LAST))),
         "trash": _trash(app.catalog.trashed(store.name)),
+        "forecast": shapes.forecast(app.catalog.outlook(store.name)),
         "recent": [
             {"at": rfc3339(one.at), "backup": one.backup, "archive": one.archive, "total": one.total}
             for one in app.catalog.recent(store.name, _RECENT)
@@ -113,6 +114,7 @@ def _print(document: dict[str, Any]) -> None:
         if store["trash"]["count"]:
             size = format_size(store["trash"]["bytes"])
             out(f"  trash       {store['trash']['count']} deleted by hand, {size} (ullage undo, ullage trash)")
+        out(f"  forecast    {_foreseen(store['forecast'])}")
         for one in store["recent"]:
             out(
                 f"  {one['at']}  backups {percent(one['backup'])}, archives {percent(one['archive'])}, "
@@ -141,6 +143,14 @@ def _predicted(found: dict[str, Any]) -> str:
         f"of what a backup gives back: half within {percent(found['median_error_percent'])} of what was measured, "
         f"all within {percent(found['worst_error_percent'])}, of the last {found['count']}"
     )
+
+
+def _foreseen(forecast: dict[str, Any] | None) -> str:
+    """What is seen coming, soonest first, and how old that is where it is not of the last hours."""
+    if forecast is None:
+        return "none yet; the daemon makes one every hour"
+    warned = "; warned of" if forecast["warned_since"] else ""
+    return f"{forecast['summary']}{warned} (made {forecast['made_at']})"
 
 
 def _print_gauge(what: str, root: str, gauge: dict[str, Any]) -> None:

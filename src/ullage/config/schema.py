@@ -168,6 +168,7 @@ SECTION_ROWS = (
         "CLEANUP_CYCLE_INTERVAL",
     ),
     _row("monitor.timeout", time(0.1), "A store that has not answered for so long is unavailable."),
+    _row("forecast.warn", time(0), "How long before the disk is likely full people are to be told; 0: never."),
     _row("alerts.enabled", flag(), "Whether alerts go out at all.", "ENABLE_DISK_ALERTS"),
     _row("alerts.email", text(), "Where e-mail goes.", "ALERT_EMAIL"),
     _row("alerts.webhook", url(), "Address that is sent each alert as JSON. Secret.", "ALERT_WEBHOOK_URL"),
@@ -202,6 +203,7 @@ SECTIONS = {
     "confidence": "How sure we are that a backup may go: fractions from 0 to 1.",
     "archive": "Compressing a backup instead of losing it.",
     "monitor": "How often we look.",
+    "forecast": "What is seen coming, by the history of each disk.",
     "alerts": 'Who is told. "" means nobody, and takes back what the defaults say.',
 }
 

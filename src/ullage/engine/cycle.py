@@ -13,6 +13,7 @@ from ullage.engine import remarks
 from ullage.engine.believe import belief, clock_fault
 from ullage.engine.caps import CAPS, free_bytes, lifted_by, waiting
 from ullage.engine.execute import describe
+from ullage.engine.foresight import count_freed, foresee
 from ullage.engine.reclaim import Reclaim
 from ullage.engine.recover import recover
 from ullage.engine.response import emergency, empty_trash, reason_of, relieve_archives, respond_to
@@ -73,7 +74,7 @@ class Engine:
         pressure = assess(reading, site.settings.watermarks)
         alerts: tuple[QueuedAlert, ...] = ()
         if not act.dry_run:
-            alerts = self._telling.check(site.settings, reading, pressure)
+            alerts = self._telling.check(site.settings, reading, pressure, believed=disbelief is None)
             alerts += self._telling.of(CLOCK, site.settings, pressure, disbelief)
         faults = [fault for fault in (reading.fault, disbelief) if fault is not None]
         notes: list[str] = []
@@ -97,7 +98,12 @@ class Engine:
             why, said = self._remark(site, reading, now, moved=moved)
             notes += [] if why is None else [why]
             alerts += said
-        return self._record(site, pressure, actions, alerts, notes, faults)
+        record = self._record(site, pressure, actions, alerts, notes, faults)
+        if act.dry_run or disbelief is not None:
+            return record
+        return replace(
+            record, alerts=(*record.alerts, *foresee(self._catalog, self._telling, site, now=self._clock.now()))
+        )
 
     def _relieve(
         self, site: Site, act: Act, reading: Reading, pressure: Pressure, disbelief: str | None, faults: list[str]
@@ -452,9 +458,11 @@ class Engine:
             self._catalog.reserve()
         return actions, failed
 
-    def _after(self, site: Site) -> Pressure:
+    def _after(self, site: Site, done: tuple[Operation, ...]) -> Pressure:
         """What the acts came to; where that is better than was told, it has been so from now on."""
         reading, store = site.read(), site.settings
+        if self.clock_fault() is None:
+            count_freed(self._catalog, store, reading, done)
         pressure = assess(reading, store.watermarks)
         self._telling.better(store, reading, pressure)
         return pressure
@@ -470,7 +478,7 @@ class Engine:
     ) -> CycleRecord:
         done = tuple(actions)
         changed = any(op.result is Result.DONE for op in done)
-        after = self._after(site).usage if changed else pressure.usage
+        after = self._after(site, done).usage if changed else pressure.usage
         return CycleRecord(
             store=site.settings.name,
             level=pressure.level,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from ullage.model.cycles import QueuedAlert
 from ullage.model.readings import Pressure, Reading
 from ullage.model.settings import StoreSettings
+from ullage.model.units import DAY
 from ullage.model.words import Level
 from ullage.policy.alerting import alert_due, seen
+from ullage.policy.outlook import measured
 from ullage.ports import Catalog, Clock, Notifier
 
 CLOCK, FAILURE, EXHAUSTED, UNCONFIRMED = "\0clock", "\0failure", "\0exhausted", "\0unconfirmed"
+FORECAST = "\0forecast"
 """Added to a store's name: whether people were told that the clock is not believed, that a reclaim was cut short, that
-nothing more may go, or that a series has no good backup of late.
+nothing more may go, that a series has no good backup of late, or that the disk will soon be full.
 
 Their times are since boot.
 """
@@ -25,6 +28,10 @@ _TOLD = {
     UNCONFIRMED: (
         "Look at what makes and confirms them; reclaim.keep_last holds the newest good one meanwhile.",
         "Each series has a confirmed backup of late again.",
+    ),
+    FORECAST: (
+        "See ullage status and ullage plan; make room or enlarge the disk, or find out what writes so much.",
+        "By the forecast, the disk is not about to be full any more.",
     ),
 }
 """What is added to such an alert, and what is said when it is over."""
@@ -40,11 +47,17 @@ class Telling:
         self._clock = clock
         self._notifier = notifier
 
-    def check(self, store: StoreSettings, reading: Reading, pressure: Pressure) -> tuple[QueuedAlert, ...]:
-        """Record the check, and queue an alert where the level changed or has lasted."""
+    def check(
+        self, store: StoreSettings, reading: Reading, pressure: Pressure, *, believed: bool
+    ) -> tuple[QueuedAlert, ...]:
+        """Record the check, and queue an alert where the level changed or has lasted.
+
+        ``believed``: the clock is, and with it the hour that was measured.
+        """
         now = reading.at
+        points = measured(reading, store.watermarks) if believed else {}
         self._catalog.add_reading(
-            store.name, now, pressure.level, pressure.usage, pressure.archive_usage, pressure.total_usage
+            store.name, now, pressure.level, pressure.usage, pressure.archive_usage, pressure.total_usage, points
         )
         before = self._catalog.alert_state(store.name)
         settled = _ROUGHLY * store.monitor.interval
@@ -77,7 +90,8 @@ class Telling:
         advice, over = _TOLD[what]
         level, details = (Level.OK, [over]) if why is None else (worst, [why, advice])
         now, settled = self._clock.mark().boot_seconds, _ROUGHLY * store.monitor.interval
-        state, kind = alert_due(before, level, now=now, repeat=store.alerts.repeat, settled=settled)
+        repeat = max(store.alerts.repeat, DAY) if what == FORECAST else store.alerts.repeat  # it changes by the day
+        state, kind = alert_due(before, level, now=now, repeat=repeat, settled=settled)
         if state != before:
             self._catalog.set_alert_state(store.name + what, state)
         return () if kind is None else self.tell(store, level, "notice", pressure.usage, details)

@@ -179,6 +179,12 @@ class MonitorSettings(Struct, frozen=True, kw_only=True):
     timeout: float = 5.0
 
 
+class ForecastSettings(Struct, frozen=True, kw_only=True):
+    """``warn``: seconds before a disk is full by which people are told; 0: they are not."""
+
+    warn: float = 86400.0
+
+
 class SmtpSettings(Struct, frozen=True, kw_only=True):
     """``security``: ``none``, ``starttls`` or ``tls``. ``sender``: none means ullage@<host name>."""
 
@@ -215,6 +221,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     confidence: ConfidenceSettings = ConfidenceSettings()
     archive: ArchiveSettings = ArchiveSettings()
     monitor: MonitorSettings = MonitorSettings()
+    forecast: ForecastSettings = ForecastSettings()
     alerts: AlertSettings = AlertSettings()
 
 

@@ -126,6 +126,13 @@ def why(one: Measure) -> str:
     return f"{one.what} {shown_percent(one.usage)} % used{room} {shown} begins at {' or '.join(told)}"
 
 
+def begins(level: Level, one: Measure) -> float:
+    """How much is used where the level begins: in bytes or inodes, by the stricter of its limits."""
+    percent, free = _limits(_FROM[level], one.marks)
+    by_percent = percent / 100.0 * one.usable
+    return min(by_percent, one.usable - free) if free else by_percent
+
+
 def free_told(unit: Unit, free: int) -> str:
     """A limit of what is free, as settings have it."""
     return f"{free if unit is Unit.INODES else exact_size(free)} free"

@@ -12,6 +12,8 @@ from ullage.policy.alerting import AlertState
 from ullage.policy.cadence import Rhythm
 from ullage.policy.caps import Cap, Taken
 from ullage.policy.clock import ClockMark
+from ullage.policy.forecast import Point
+from ullage.policy.outlook import Outlook
 from ullage.policy.stall import Stall
 
 _TAKEN = {False: (Action.ARCHIVE, Action.DELETE), True: (Action.DELETE_ARCHIVE,)}
@@ -93,6 +95,19 @@ class SimulatedCatalog:
 
     def add_reading(self, *_: object, **__: object) -> None:
         """Nothing: whoever simulates looks for himself."""
+
+    def add_points(self, *_: object) -> None:
+        """Nothing: as above."""
+
+    def points(self, *_: object) -> dict[str, list[Point]]:
+        return {}  # so that the engine foresees nothing: whoever simulates sees what comes
+
+    def add_outlook(self, store: str, seen: Outlook, **_: object) -> None:
+        self._memory[store, "outlook"] = seen
+
+    def outlook(self, store: str) -> Outlook | None:
+        found = self._memory.get((store, "outlook"))
+        return found if isinstance(found, Outlook) else None
 
     def alert_state(self, store: str) -> AlertState | None:
         return self._alerts.get(store)
