@@ -201,3 +201,26 @@ def test_only_the_measured_gain_is_counted(tmp_path: Path, loop_disk: LoopDisks,
     command.run("init")
     (act,) = command.json("delete", ODD, "--yes")["stores"][0]["actions"]
     assert (act["outcome"], act["reclaimed_bytes"] < MIB) == ("done", True)
+
+
+@pytest.mark.root
+def test_times_that_only_btrfs_can_hold_keep_nobody_from_the_other_backups(
+    tmp_path: Path, loop_disk: LoopDisks
+) -> None:
+    world = World(loop_disk("btrfs").path, state=tmp_path / "state")
+    for number, at in enumerate((-(10**17), -(10**11), 10**12, 9 * 10**18), 1):
+        top = world.backup(f"t{number}-20260101", State.CONFIRMED, mib=0.01)
+        world.backup(f"t{number}-20260102", State.CONFIRMED, age=1, mib=0.01)
+        (top / ".created_at").unlink()
+        os.utime(top / "data" / "content", (at, at))
+        os.utime(top, (at, at))
+    command = Command(tmp_path, QUICK, main=world)
+    command.run("init")
+    listed = command.json("list")["stores"][0]["backups"]
+    assert len(listed) == 8
+    for number in (1, 2):  # older than any calendar: archived, and found again
+        command.run("archive", f"t{number}-20260101", "--yes")
+        command.run("restore", f"t{number}-20260101")
+    for number in (3, 4):
+        command.run("archive", f"t{number}-20260101", "--yes", code=1)
+    assert len(world.live()) == 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,19 @@ def test_the_first_name_is_plain_and_every_later_one_is_higher_than_all_before(r
 
 def test_a_month_that_is_not_there_has_no_names(tmp_path: Path, root: int) -> None:
     assert archived.free_place(root, "db", 0.0) == "1970/01/db.tar.zst"
+
+
+@given(st.floats(-(2.0**63), 2.0**63))
+def test_whenever_a_backup_was_made_its_archive_is_found_again(at: float) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            path = archived.free_place(fd, "db", at)
+            (Path(name) / path).parent.mkdir(parents=True)
+            (Path(name) / path).touch()
+            assert _ids(fd) == {path: "db"}
+        finally:
+            os.close(fd)
 
 
 @given(st.binary(min_size=1, max_size=255).filter(lambda raw: b"/" not in raw and b"\0" not in raw))

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ullage.errors import ArchiveError, Changed, UllageError
 from ullage.model.backups import Archive
-from ullage.model.units import printable
+from ullage.model.units import printable, rfc3339
 from ullage.system import tree
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ _NOT_PLAIN = re.compile(r"~(\d{1,6}|[0-9a-f]{16})", re.ASCII)
 
 def free_place(archive_fd: int, backup_id: str, at: float) -> str:
     """``YYYY/MM/NAME`` that no archive has yet, for one of a backup made at ``at``, UTC; the later, the higher."""
-    date, stem = time.gmtime(at), _stem(backup_id)
-    year, month = f"{date.tm_year:04d}", f"{date.tm_mon:02d}"
+    date, stem = rfc3339(at), _stem(backup_id)  # its years have four digits, whatever the time: others are not found
+    year, month = date[:4], date[5:7]
     taken = _numbers(archive_fd, year, month, stem)
     number = f"~{max(taken) + 1}" if taken else ""
     return f"{year}/{month}/{stem}{number}{SUFFIXES[0]}"

@@ -46,8 +46,7 @@ def decoded(data: bytes) -> Signature | None:
 def signature(root_fd: int, name: str, known: Signature | None) -> Signature | None:
     """The signature of a backup as it is now; None where there is no ``.state``, or nothing at all."""
     try:
-        top = os.stat(name, dir_fd=root_fd, follow_symlinks=False)
-        head = (top.st_ino & _POSITIVE, top.st_mtime_ns, top.st_ctime_ns)
+        head = _head(root_fd, name)
         same = known is not None and known.parts[:3] == head
         parts = [*head]
         for index in _ALL:
@@ -64,8 +63,7 @@ def unmoved(root_fd: int, name: str, before: Signature) -> bool:
     """Whether the backup has this signature still; quicker than making another to compare."""
     parts = before.parts
     try:
-        top = os.stat(name, dir_fd=root_fd, follow_symlinks=False)
-        if (top.st_ino & _POSITIVE, top.st_mtime_ns, top.st_ctime_ns) != parts[:3]:
+        if _head(root_fd, name) != parts[:3]:
             return False
         for index in _ALL:
             at = 3 + _EACH * index
@@ -76,9 +74,19 @@ def unmoved(root_fd: int, name: str, before: Signature) -> bool:
     return True
 
 
+def _head(root_fd: int, name: str) -> tuple[int, int, int]:
+    top = os.stat(name, dir_fd=root_fd, follow_symlinks=False)
+    return top.st_ino & _POSITIVE, _held(top.st_mtime_ns), _held(top.st_ctime_ns)
+
+
+def _held(nanoseconds: int) -> int:
+    """Within 64 bits, which end in 1677 and 2262: on btrfs anybody may set a time far beyond."""
+    return max(-_POSITIVE, min(_POSITIVE, nanoseconds))
+
+
 def _of(root_fd: int, name: str, own: str) -> tuple[int, int, int]:
     try:
         one = os.stat(f"{name}/{own}", dir_fd=root_fd, follow_symlinks=False)
     except FileNotFoundError:
         return 0, 0, 0
-    return one.st_ino & _POSITIVE, one.st_ctime_ns, one.st_size
+    return one.st_ino & _POSITIVE, _held(one.st_ctime_ns), one.st_size
