@@ -330,6 +330,17 @@ def test_what_cannot_go_as_a_whole_stays_in_the_trash_as_a_whole(loop_disk: Loop
     assert trashed(world) == []
 
 
+def test_what_is_locked_by_its_lock_file_stays_in_the_trash(world: World) -> None:
+    (world.backups / ONE / ".lock").touch()
+    op = delete(world, Action.DELETE)
+    with (world.backups / ".ullage/trash" / op.token / ".lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        (kept,) = _all(world, lambda app: app.engine.empty_trash)
+        assert (kept.result, f"{ONE} is locked by another process" in kept.reason) == (Result.SKIPPED, True)
+        assert trashed(world) == [ONE]
+    assert [op.result for op in _all(world, lambda app: app.engine.empty_trash)] == [Result.DONE]
+
+
 @pytest.mark.parametrize("act", [Action.DELETE, Action.DELETE_ARCHIVE])
 def test_what_was_put_in_its_place_in_the_trash_stays(world: World, act: Action) -> None:
     """Between the look at the whole trash and the look at this one."""

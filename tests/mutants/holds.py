@@ -54,6 +54,13 @@ PINS = (
         (GUARDS + "test_a_pinned_backup_stays",),
     ),
     Guard(
+        "what lies in the trash stays while its lock file is locked",
+        "sources/trash.py",
+        "            lock_fd = lock_file(fd)\n",
+        "            pass\n",
+        ("engine/test_trash.py::test_what_is_locked_by_its_lock_file_stays_in_the_trash",),
+    ),
+    Guard(
         "a pin is looked for once more in the trash",
         RECLAIMER,
         "        self._refuse_change(held, self._manifests.get(token), trash, token)\n        self._refuse_pin(held)\n",

@@ -91,8 +91,8 @@ WAITING = (
     Guard(
         "what is locked stays in the trash",
         TRASH,
-        "            locks.lock_directory(fd)\n",
-        "            pass\n",
+        "        locks.lock_directory(fd)\n",
+        "        pass\n",
         WHOLE,
     ),
     Guard(

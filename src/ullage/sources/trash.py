@@ -20,6 +20,7 @@ from ullage.model.words import Action, Phase, Result
 from ullage.ports import Stop
 from ullage.sources import archived
 from ullage.sources.facts import read_facts
+from ullage.sources.held import lock_file
 from ullage.sources.roots import Roots
 from ullage.sources.together import Measure
 from ullage.system import files, linux, locks, mounts, processes, tree
@@ -115,20 +116,17 @@ class StoreTrash:
             except OSError as error:
                 raise linux.failure(error, f"cannot look at {linux.where(room, op.token)}") from error
             with _closing(fd):
-                yield self._looked_at(room, fd, op, stop)
+                if tree.handle_of(fd) != op.handle:
+                    raise Changed(
+                        f"{linux.where(room, op.token)} is not what was put there, by inode and birth time (was the "
+                        "store copied?); ullage undo brings it back"
+                    )
+                with _locked(fd, op):
+                    yield self._looked_at(room, fd, op, stop)
 
     def _looked_at(self, room: int, fd: int, op: Operation, stop: Stop | None) -> Backup | None:
         """What it is; raises where it must not go."""
         said = printable(op.backup_id)
-        if tree.handle_of(fd) != op.handle:
-            raise Changed(
-                f"{linux.where(room, op.token)} is not what was put there, by inode and birth time (was the store "
-                "copied?); ullage undo brings it back"
-            )
-        try:
-            locks.lock_directory(fd)
-        except Busy as error:
-            raise Busy(f"{said} {error}") from None
         below = mounts.mounts_below(f"{mounts.real_path(room)}/{op.token}")
         if below:
             raise Refused(f"{said}: a filesystem is mounted inside, at {printable(below[0])}; unmount it first")
@@ -227,6 +225,23 @@ def _closing(fd: int) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+@contextmanager
+def _locked(fd: int, op: Operation) -> Iterator[None]:
+    """What lies in the trash, locked as in its place: a backup on its ``.lock`` too. Raises Busy."""
+    lock_fd = -1
+    try:
+        locks.lock_directory(fd)
+        if op.action is Action.DELETE:
+            lock_fd = lock_file(fd)
+    except Busy as error:
+        raise Busy(f"{printable(op.backup_id)} {error}") from None
+    try:
+        yield
+    finally:
+        if lock_fd >= 0:
+            os.close(lock_fd)
 
 
 class _Use(NamedTuple):
