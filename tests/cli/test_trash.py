@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from tests.cli.workplace import Workplace
 from ullage.catalog.catalog import Catalog
 from ullage.model.words import Phase
@@ -54,6 +56,14 @@ def test_undo_over_another_backup_of_that_name_is_refused(store: Workplace) -> N
     assert store.call("undo", ONE).code == 1
     assert store.state_of(ONE) == "CREATED"
     assert store.done("trash", "--json").json["trash"][0]["backup_id"] == ONE
+
+
+def test_undo_of_what_another_took_out_of_the_trash_says_so(store: Workplace) -> None:
+    store.done("delete", ONE, "--yes")
+    (lying,) = [path for path in (store.backups / ".ullage/trash").iterdir() if path.is_dir()]
+    shutil.rmtree(lying)
+    ran = store.call("undo")
+    assert (ran.code, f"{ONE} is not in the trash any more" in ran.err) == (1, True)
 
 
 def test_the_trash_is_emptied_by_hand_when_that_was_confirmed(store: Workplace) -> None:

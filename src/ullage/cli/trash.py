@@ -10,7 +10,7 @@ import click
 from ullage.cli import shapes
 from ullage.cli.act import finish, told
 from ullage.cli.context import application, common, common_options, confirm, dry_run_option, yes_option
-from ullage.cli.output import out, print_json, table
+from ullage.cli.output import out, print_json, say, table
 from ullage.engine.cycle import Act
 from ullage.errors import Refused
 from ullage.model.backups import Operation
@@ -110,8 +110,12 @@ def _act(
     records = [run(site, Act(dry_run=dry_run, done=told(dry_run)), wanted) for site, wanted in tokens.items()]
     documents = [shapes.cycle(record) for record in (*settled, *records)]
     left = [record for record in settled if any(op.phase is not Phase.SETTLED for op in record.actions)]
+    met = {op.token for record in records for op in record.actions}
+    gone = [op for _, op in chosen if op.token not in met]
+    for op in gone:
+        say(f"{op.store}: {printable(op.backup_id)} is not in the trash any more; another took it out (ullage history)")
     finish([*left, *records], documents)
-    if any(op.result is Result.SKIPPED for record in records for op in record.actions):
+    if gone or any(op.result is Result.SKIPPED for record in records for op in record.actions):
         click.get_current_context().exit(1)
 
 
