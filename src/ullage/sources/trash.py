@@ -38,6 +38,9 @@ _PLACES = {
 _LONGEST = 1 << 16
 """Bytes of a label; a reason that is longer than a hundredth of that is cut."""
 
+_MOST = 1 << 60
+"""No time in seconds, size in bytes or number of inodes on a label is as large as that."""
+
 
 class StoreTrash:
     """The trash of one opened store: of live backups under ``backup_root``, of archives under ``archive_root``."""
@@ -208,8 +211,10 @@ class StoreTrash:
         except (OSError, ValueError, RecursionError, UllageError):
             return None
         wanted = _PLACES.get(op.action)
-        fits = wanted is not None and wanted.fullmatch(op.path) and op.token == match[1]
-        return replace(op, store=self._store) if fits else None
+        numbers = (op.at, op.predicted_bytes, op.predicted_inodes)
+        sound = all(0 <= number < _MOST for number in numbers)  # no NaN either: somebody may have edited it
+        fits = wanted is not None and wanted.fullmatch(op.path) and op.token == match[1] and sound
+        return replace(op, store=self._store, id=0, reclaimed_bytes=0, duration_seconds=0.0) if fits else None
 
 
 def has_state(parent: int, name: str) -> bool:
