@@ -10,12 +10,13 @@ import click
 
 from ullage.cli import shapes
 from ullage.cli.act import finish, told
-from ullage.cli.context import application, common_options, confirm, dry_run_option, yes_option
+from ullage.cli.context import application, common, common_options, confirm, dry_run_option, yes_option
 from ullage.cli.stores import find_one
 from ullage.engine.cycle import Act
 from ullage.engine.reclaim import Reclaim
 from ullage.errors import Refused, UsageError
 from ullage.model.backups import Operation
+from ullage.model.cycles import CycleRecord
 from ullage.model.units import format_age, printable
 from ullage.model.words import LIVE_STATES, Level, Result, State, Trigger
 from ullage.policy.assess import assess
@@ -72,7 +73,8 @@ def archive(backup_id: str, reason: str, dry_run: bool, yes: bool) -> None:
             raise Refused(f"{printable(backup_id)} is archived already")
         return reclaim.one(live, reason, archive=True)
 
-    _run(backup_id, run, f"Archive {printable(backup_id)}?", dry_run=dry_run, yes=yes)
+    question = f"Archive {printable(backup_id)}?"
+    _run(backup_id, run, question, dry_run=dry_run, yes=yes, to_state=State.ARCHIVED)
 
 
 @click.command()
@@ -96,7 +98,11 @@ def restore(backup_id: str, destination: str | None, reason: str, dry_run: bool)
 def delete(backup_id: str, reason: str, dry_run: bool, yes: bool) -> None:
     """Delete one backup, or its archive where only that is left; pins, floors, locks and writers hold it."""
     question = f"Delete {printable(backup_id)}?"
-    _run(backup_id, lambda reclaim: _delete(reclaim, backup_id, reason), question, dry_run=dry_run, yes=yes)
+
+    def run(reclaim: Reclaim) -> Operation:
+        return _delete(reclaim, backup_id, reason)
+
+    _run(backup_id, run, question, dry_run=dry_run, yes=yes, to_state=State.DELETED)
 
 
 def _delete(reclaim: Reclaim, backup_id: str, why: str, *, forced: bool = False) -> Operation:
@@ -143,16 +149,43 @@ def _run(
     to_state: State | None = None,
 ) -> None:
     with application() as app:
-        site = find_one(app, backup_id)
+        settled: list[CycleRecord] = []
+        try:
+            site = find_one(app, backup_id)
+        except Refused:  # it may be on its way: out of its place by a run that was interrupted, and not back yet
+            settled = [] if dry_run else _settled(app, backup_id)
+            if not settled:
+                raise
+            if _gone_by(settled, backup_id, to_state):
+                finish([], [shapes.cycle(record) for record in settled])
+                return
+            site = find_one(app, backup_id)
         if question is not None and not dry_run:
-            fate = _fate(site) if to_state in (None, State.DELETED) else ""
+            fate = _fate(site) if to_state is State.DELETED else ""
             confirm(f"{question} (store {site.settings.name}, {site.settings.backup_root}){fate}", yes=yes)
         alone = to_state not in LIVE_STATES or not _is_live(site, backup_id)
         act = Act(dry_run=dry_run, done=told(dry_run))
         record = app.engine.one(site, act, trigger, run, alone=alone)
-    finish([record], [shapes.cycle(record)])
+    finish([record], [shapes.cycle(one) for one in (*settled, record)])
     if any(op.result in (Result.SKIPPED, Result.DEFERRED) for op in record.actions):
         click.get_current_context().exit(1)
+
+
+def _settled(app: Any, backup_id: str) -> list[CycleRecord]:
+    """What an interrupted run had left of one backup, settled now as before every reclaim."""
+    left = [site for site in app.chosen(common().store) if _unsettled(app, site, backup_id)]
+    records = (app.engine.settle(site, Act(done=told(dry_run=False))) for site in left)
+    return [record for record in records if record is not None]
+
+
+def _unsettled(app: Any, site: Any, backup_id: str) -> bool:
+    return any(op.backup_id == backup_id for op in app.catalog.unsettled(site.settings.name))
+
+
+def _gone_by(settled: list[CycleRecord], backup_id: str, to_state: State | None) -> bool:
+    """Whether that was what is asked for, and is done now."""
+    ended = [op for record in settled for op in record.actions if op.backup_id == backup_id]
+    return any(op.result is Result.DONE and op.to_state is to_state for op in ended)
 
 
 def _fate(site: Any) -> str:
