@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from unittest.mock import patch
 
 import pytest
 
@@ -223,3 +224,9 @@ def test_the_options_of_all_commands_stand_anywhere(store: Workplace, where: str
         ran = store.call(*before, *words, *after, ULLAGE_CONFIG="/nowhere")
         assert ran.code == 0, (line, ran)
         assert ran.json["schema_version"] == 1
+
+
+def test_a_part_of_the_program_that_cannot_be_loaded_is_no_traceback(store: Workplace) -> None:
+    with patch("ullage.app.load_settings", side_effect=ImportError("array.so: input/output error")):
+        ran = store.call("list")
+    assert (ran.code, "cannot be loaded: array.so: input/output error" in ran.err) == (1, True)

@@ -95,6 +95,10 @@ def main() -> None:
         code = _complain(str(error), error.exit_code)
     except BrokenPipeError:
         code = 1
+    except ImportError as error:  # a fault of the disk that holds it, or of the memory, as often as of the installation
+        code = _complain(
+            f"a part of the program cannot be loaded: {error}; look at the disk that it is installed on", 1
+        )
     except MemoryError:
         code = _complain("out of memory; what was under way is settled at the next start", 1)
     except OSError as error:
