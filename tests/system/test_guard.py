@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from ullage.errors import Unavailable
+from ullage.system.archive_tar import running
 from ullage.system.guard import Guard
 
 
@@ -95,6 +98,7 @@ def test_a_hung_call_does_not_keep_the_interpreter_from_ending() -> None:
     code = """
 import threading
 from ullage.errors import Unavailable
+from ullage.system.archive_tar import running
 from ullage.system.guard import Guard
 try:
     Guard().answer("/srv", 0.05, threading.Event().wait)
@@ -103,3 +107,18 @@ except Unavailable:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
     assert done.stdout == "given up\n"
+
+
+def test_where_no_thread_can_be_started_that_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with pytest.raises(Unavailable, match="cannot ask main: can't start new thread"):
+        Guard().answer("main", 1, lambda: None)
+    fd = os.open(tmp_path, os.O_RDONLY)
+    with pytest.raises(Unavailable, match="can't start new thread"), running(fd, ["-cf", "-", "."], fed=False):
+        pass
+    os.close(fd)
+    with pytest.raises(ChildProcessError):  # no tar is left behind
+        os.waitpid(-1, os.WNOHANG)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
-from ullage.errors import ArchiveError
+from ullage.errors import ArchiveError, Unavailable
 from ullage.model.units import printable
 
 _KEPT = 2000  # bytes of what tar complains of: it may complain of every file
@@ -54,7 +54,7 @@ class Tar:
 def running(directory_fd: int, arguments: Sequence[str], *, fed: bool) -> Iterator[Tar]:
     """A tar at work in the directory, without a shell and without our environment (``TAR_OPTIONS``, locale).
 
-    Raises ArchiveError where there is no tar.
+    Raises ArchiveError where there is no tar, Unavailable where no thread can be started.
     """
     program = shutil.which("tar")
     if program is None:
@@ -70,7 +70,12 @@ def running(directory_fd: int, arguments: Sequence[str], *, fed: bool) -> Iterat
     )
     pipe = process.stdin if fed else process.stdout
     assert pipe is not None and process.stderr is not None
-    tar = Tar(process, pipe, process.stderr)
+    try:
+        tar = Tar(process, pipe, process.stderr)
+    except RuntimeError as error:  # no thread
+        process.kill()
+        process.communicate()
+        raise Unavailable(f"cannot archive or restore: {error}; there are too many processes") from error
     try:
         yield tar
     finally:

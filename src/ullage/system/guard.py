@@ -29,7 +29,10 @@ class Guard:
         self._refuse_hung(key)
         began = time.monotonic()
         errand = _Errand(key, call)
-        errand.start()
+        try:
+            errand.start()
+        except RuntimeError as error:
+            raise Unavailable(f"cannot ask {printable(key)}: {error}; there are too many processes") from error
         if not errand.done.wait(seconds):
             with self._lock:
                 self._hung[key] = (errand.done, began)
