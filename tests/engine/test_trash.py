@@ -334,6 +334,14 @@ def test_what_cannot_go_as_a_whole_stays_in_the_trash_as_a_whole(loop_disk: Loop
     assert trashed(world) == []
 
 
+def test_an_emergency_by_hand_leaves_the_trash_where_its_target_is_free(world: World) -> None:
+    delete(world)
+    assert (done(world.emergency()), trashed(world)) == ([], [ONE])
+    world.press(85.0)
+    assert done(world.emergency())[0] == ("delete", ONE)
+    assert trashed(world) == []
+
+
 def test_what_is_locked_by_its_lock_file_stays_in_the_trash(world: World) -> None:
     (world.backups / ONE / ".lock").touch()
     op = delete(world, Action.DELETE)
