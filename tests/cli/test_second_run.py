@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.workplace import Workplace
 from ullage.catalog.catalog import Catalog
+from ullage.cli import one
 from ullage.model.backups import Operation
 from ullage.model.words import Action, Phase, State, Trigger
 from ullage.system import tree
@@ -73,3 +74,13 @@ def test_a_dry_run_settles_nothing(store: Workplace) -> None:
 
 def test_that_an_archived_backup_could_be_undone_is_not_said(store: Workplace) -> None:
     assert "undone" not in store.call("archive", ONE).err
+
+
+@pytest.mark.parametrize("words", [("archive", ONE, "--yes"), ("transition", ONE, "ARCHIVED", "--yes")])
+def test_what_another_deleted_a_moment_ago_is_not_said_to_be_archived(
+    store: Workplace, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    store.done("delete", ONE, "--yes")
+    monkeypatch.setattr(one, "find_one", lambda app, _: app.sites["main"])
+    ran = store.call(*words)
+    assert (ran.code, "took it away a moment ago" in ran.err, "archived" in ran.err) == (1, True, False)

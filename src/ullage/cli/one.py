@@ -48,7 +48,7 @@ def transition(backup_id: str, state: str, reason: str, force: bool, trigger: st
         if live is None and to_state is State.CONFIRMED:
             return _restore(reclaim, backup_id, None, why)
         if live is None:
-            raise Refused(f"{printable(backup_id)} is archived; it may become CONFIRMED or DELETED")
+            raise _only_archived(reclaim, backup_id, "is archived; it may become CONFIRMED or DELETED")
         if to_state is State.ARCHIVED:
             return reclaim.one(live, why, archive=True, forced=force)
         return reclaim.move(live, to_state, why, forced=force)
@@ -70,7 +70,7 @@ def archive(backup_id: str, reason: str, dry_run: bool, yes: bool) -> None:
     def run(reclaim: Reclaim) -> Operation:
         live = reclaim.find(backup_id)
         if live is None:
-            raise Refused(f"{printable(backup_id)} is archived already")
+            raise _only_archived(reclaim, backup_id, "is archived already")
         return reclaim.one(live, reason, archive=True)
 
     question = f"Archive {printable(backup_id)}?"
@@ -103,6 +103,13 @@ def delete(backup_id: str, reason: str, dry_run: bool, yes: bool) -> None:
         return _delete(reclaim, backup_id, reason)
 
     _run(backup_id, run, question, dry_run=dry_run, yes=yes, to_state=State.DELETED)
+
+
+def _only_archived(reclaim: Reclaim, backup_id: str, why: str) -> Refused:
+    """What to say of a backup that is not there; another may have taken it away since it was looked for."""
+    if reclaim.find_archive(backup_id) is None:
+        why = "is not there any more: somebody took it away a moment ago (ullage history, ullage trash)"
+    return Refused(f"{printable(backup_id)} {why}")
 
 
 def _delete(reclaim: Reclaim, backup_id: str, why: str, *, forced: bool = False) -> Operation:
