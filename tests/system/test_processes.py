@@ -114,6 +114,19 @@ def test_a_file_in_a_subvolume_is_found_from_the_root_of_its_btrfs(loop_disk: Lo
 
 
 @pytest.mark.root
+@pytest.mark.parametrize(("how", "counts"), [((), True), (("--read-only",), False)])
+def test_an_image_that_the_kernel_may_write_to_counts(loop_disk: LoopDisks, how: tuple[str, ...], counts: bool) -> None:
+    disk = loop_disk("ext4")
+    image = disk.path / "disk\n.img"
+    image.write_bytes(bytes(1 << 20))
+    found = subprocess.run(["losetup", *how, "--find", "--show", image], capture_output=True, text=True, check=True)
+    try:
+        assert (key(image) in look(disk.path).inodes, str(image) in look(disk.path).paths) == (counts, counts)
+    finally:
+        run("losetup", "--detach", found.stdout.strip())
+
+
+@pytest.mark.root
 def test_a_writer_on_a_mount_that_was_detached_still_counts(loop_disk: LoopDisks) -> None:
     disk = loop_disk("ext4")
     file = disk.path / "file"

@@ -42,6 +42,12 @@ def device_of(descriptor: int) -> int | None:
     return devices().get(mount_of(f"/proc/self/fdinfo/{descriptor}"))
 
 
+def device_at(path: str) -> int | None:
+    """The device number of the filesystem that an absolute path without links stands on. Raises OSError."""
+    found = {os.fsdecode(_decoded(fields[4])): _device(fields[2]) for fields in _mountinfo("self")}
+    return found.get(mount_point(path))
+
+
 def mount_of(fdinfo: str) -> int:
     """The id of the mount that the descriptor behind this ``fdinfo`` file was opened on. Raises OSError."""
     for line in Path(fdinfo).read_bytes().splitlines():

@@ -1,4 +1,4 @@
-"""Which processes have files open for writing, from ``/proc``.
+"""Which processes have files open for writing, from ``/proc``; and the kernel, from ``/sys/block``.
 
 A descriptor is looked up without asking its filesystem (a dead server would hang us): the link's mode says whether
 it may write, ``fdinfo`` on which mount it is. Only files of the filesystem asked for are ever statted.
@@ -11,12 +11,13 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
 from ullage.model.units import printable
-from ullage.system.mounts import devices, mount_of
+from ullage.system.mounts import device_at, devices, mount_of
 
 _SHARED = re.compile(rb"^([0-9a-f]+-[0-9a-f]+) .w.s [0-9a-f]+ ([0-9a-f]+):([0-9a-f]+) (\d+) +(/.*)$", re.MULTILINE)
 """A line of ``maps`` for a shared, writable mapping of a file: range, device, inode, path."""
@@ -43,11 +44,14 @@ class _Descriptor(Struct, frozen=True):
 def open_for_writing(root: int) -> WriteOpen:
     """Every regular file on the filesystem of the open descriptor ``root`` that some process may write to now.
 
-    Descriptors and shared writable mappings count, our own process's too. What cannot be seen is left out.
+    Descriptors and shared writable mappings count, our own process's too, and images behind loop devices, which the
+    kernel writes. What cannot be seen is left out.
     """
     search = _Search(root)
     for pid in _processes():
         search.look_at(pid)
+    for image in _loop_images():
+        search.look_at_image(image)
     return WriteOpen(frozenset(search.inodes), tuple(sorted(search.paths)))
 
 
@@ -90,6 +94,10 @@ class _Search:
             if device == self._device:
                 self._add(f"/proc/{pid}/map_files/{span}", path, inode)
 
+    def look_at_image(self, path: str) -> None:
+        if not path.endswith(_DELETED) and device_at(path) == self._device:
+            self._add(path, path, None)
+
     def _add_descriptor(self, pid: int, descriptor: _Descriptor) -> None:
         try:
             device = self._device_of(pid, mount_of(descriptor.info))
@@ -131,6 +139,17 @@ class _Search:
 
 def _processes() -> list[int]:
     return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
+
+
+def _loop_images() -> Iterator[str]:
+    """The files behind loop devices that may be written to, mounted or not, by path."""
+    names = os.listdir("/sys/block") if os.path.isdir("/sys/block") else []
+    for name in names:
+        if name.startswith("loop"):
+            with suppress(OSError):  # nothing is behind it
+                image = Path(f"/sys/block/{name}/loop/backing_file").read_bytes().removesuffix(b"\n")
+                if Path(f"/sys/block/{name}/ro").read_bytes() == b"0\n":
+                    yield os.fsdecode(image)
 
 
 def _targets(pid: int) -> Iterator[str]:
