@@ -224,3 +224,19 @@ def test_times_that_only_btrfs_can_hold_keep_nobody_from_the_other_backups(
     for number in (3, 4):
         command.run("archive", f"t{number}-20260101", "--yes", code=1)
     assert len(world.live()) == 8
+
+
+@pytest.mark.root
+def test_what_comes_into_a_store_on_btrfs_while_it_is_open_is_seen(tmp_path: Path, loop_disk: LoopDisks) -> None:
+    """Through an old descriptor btrfs shows what was there when it was opened; recovery brings backups back by then."""
+    world = World(loop_disk("btrfs").path, state=tmp_path / "state")
+    world.backup(HOLDER, State.CONFIRMED, age=1, mib=0.01)
+    (world.archives / "2026" / "01").mkdir(parents=True)
+    with world.app() as app, app.sites["main"].open() as opened:
+        world.backup(ODD, State.CLEANABLE, age=60, mib=0.01)
+        (world.archives / "2025" / "01").mkdir(parents=True)
+        (world.archives / "2025" / "01" / "db-20250101.tar.zst").touch()
+        assert {backup.id for backup in opened.source.backups()} == {ODD, HOLDER}
+        assert [archive.backup_id for archive in opened.source.archives()] == ["db-20250101"]
+        later = world.backup("db-20260103", State.CLEANABLE, age=50, mib=1)
+        assert later.name in {backup.id for backup in opened.source.backups()}

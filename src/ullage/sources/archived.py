@@ -69,7 +69,9 @@ def find(archive_fd: int, ids: dict[str, str]) -> list[Archive]:
 
 
 def _months(archive_fd: int) -> Iterator[tuple[str, str]]:
-    for year in sorted(name for name in os.listdir(archive_fd) if _YEAR.fullmatch(name)):
+    with tree.entries(archive_fd) as entries:
+        years = sorted(entry.name for entry in entries if _YEAR.fullmatch(entry.name))
+    for year in years:
         try:
             fd = tree.open_directory(archive_fd, year)
         except UllageError:

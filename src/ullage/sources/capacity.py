@@ -79,7 +79,7 @@ class Total:
             self._catalog.set_summed(self._store, self._last)
 
     def _parts(self) -> dict[str, _Part]:
-        with os.scandir(self._root_fd) as entries:
+        with tree.entries(self._root_fd) as entries:
             return {e.name: self._known[e.name] if e.name in self._known else self._part(e) for e in entries}
 
     def _part(self, entry: os.DirEntry[str]) -> _Part:

@@ -158,7 +158,7 @@ class StateSource:
     def oddities(self) -> list[tuple[str, str]]:
         """(name, why) of entries that look like backups and are none: links to directories."""
         found = []
-        with os.scandir(self._roots.backup_fd) as entries:
+        with tree.entries(self._roots.backup_fd) as entries:
             for entry in entries:
                 if entry.is_symlink() and _has_state(self._roots.backup_fd, entry.name, follow=True):
                     found.append((entry.name, "is a symbolic link to a directory with a .state; it is never touched"))
@@ -201,7 +201,7 @@ class StateSource:
         return found
 
     def _names(self) -> list[str]:
-        with os.scandir(self._roots.backup_fd) as entries:
+        with tree.entries(self._roots.backup_fd) as entries:
             return sorted(e.name for e in entries if e.name != PRIVATE and e.is_dir(follow_symlinks=False))
 
     def _seen(self, name: str, known: Known | None, *, again: bool) -> tuple[Known | None, Backup, Signature] | None:

@@ -13,9 +13,18 @@ from ullage.model.units import printable
 from ullage.system import linux
 from ullage.system.linux import component, failure, where
 from ullage.system.survey import Survey, survey
-from ullage.system.walk import Descent, open_beneath
+from ullage.system.walk import Descent, entries, open_beneath
 
-__all__ = ["Survey", "handle_of", "open_directory", "open_root", "remove_tree", "rename_exclusive", "survey"]
+__all__ = [
+    "Survey",
+    "entries",
+    "handle_of",
+    "open_directory",
+    "open_root",
+    "remove_tree",
+    "rename_exclusive",
+    "survey",
+]
 
 ShouldStop = Callable[[], bool]
 _PACE = 256  # entries between two questions whether to stop

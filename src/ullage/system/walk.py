@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -38,6 +39,20 @@ def _step(dir_fd: int, name: str) -> int:
         if error.errno != errno.EPERM:
             raise
         return os.open(name, _DIRECTORY, dir_fd=dir_fd)
+
+
+@contextmanager
+def entries(dir_fd: int) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """What is in an open directory now. Raises OSError.
+
+    Through the descriptor itself btrfs shows what was there when it was opened (since Linux 6.5), or last rewound.
+    """
+    fd = _step(dir_fd, ".")
+    try:
+        with os.scandir(fd) as found:
+            yield found
+    finally:
+        os.close(fd)
 
 
 class Names:
