@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.world import MIB, World
+from tests.loops import run
 from ullage.engine.cycle import Act
 from ullage.model.backups import Backup, Share
 from ullage.model.words import Action, Phase, State, Trigger
@@ -196,3 +197,20 @@ def test_what_two_in_the_trash_share_is_promised_with_the_second_to_go(world: Wo
     time.sleep(0.01)
     world.cycle()
     assert [small(op.predicted_bytes) for op in world.history() if op.action is Action.DELETE] == [0, 4]
+
+
+@pytest.mark.root
+def test_what_is_mounted_in_one_is_not_walked_and_keeps_nothing_from_being_known(
+    world: World, walks: list[str]
+) -> None:
+    place = world.backups / TWO / "data" / "mounted"
+    place.mkdir()
+    run("mount", "-t", "tmpfs", "none", str(place))
+    try:
+        (place / "f").write_bytes(b"x" * MIB)
+        time.sleep(1.1)
+        (share,), _ = look(world)
+        walks.clear()
+        assert (look(world)[0], walks, small(share.size_bytes)) == ((share,), [], 3)
+    finally:
+        run("umount", str(place))

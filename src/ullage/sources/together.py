@@ -100,8 +100,13 @@ class Measure:
             if whole:
                 self._catalog.remember_together(self._store, self._together)
             found = _follow(self._together, steady) or _Followed({}, {})
+        names = [os.fsdecode(name) for name in self._together.names] if self._together else []
         return tuple(
-            Share(owners=tuple(sorted(owners)), size_bytes=held.data + self._taken_by(held.items), inodes=held.inodes)
+            Share(
+                owners=tuple(sorted(names[number] for number in _numbers(owners))),
+                size_bytes=held.data + self._taken_by(held.items),
+                inodes=held.inodes,
+            )
             for owners, held in found.shared.items()
         )
 
@@ -122,10 +127,10 @@ class Measure:
 
 
 class _Followed(NamedTuple):
-    """What each holds alone, by id, of those that share something; and what sets of them hold together."""
+    """What each holds alone, by id, of those that share something; and what sets of them hold, by their bits."""
 
     alone: dict[str, _Held]
-    shared: dict[frozenset[str], _Held]
+    shared: dict[int, _Held]
 
 
 def _follow(together: Together, looked: Looked) -> _Followed | None:
@@ -144,14 +149,15 @@ def _follow(together: Together, looked: Looked) -> _Followed | None:
         if backup.reclaimable_bytes < min(together.seen[number], together.alone[number][0]):
             return None  # something new holds a part of it
     alone = {backup_id: _Held(*together.alone[number]) for number, backup_id in standing.items()}
-    shared: dict[frozenset[str], _Held] = {}
+    shared: dict[int, _Held] = {}
+    left = sum(1 << number for number in standing)
     for bits, *held in together.shared:
-        owners = frozenset(standing[number] for number in _numbers(int(bits, 16)) if number in standing)
-        if len(owners) == 1:
-            (last,) = owners
-            alone[last] = alone[last].plus(_Held(*held))
-        elif owners:
+        owners = int(bits, 16) & left
+        if owners & owners - 1:
             shared[owners] = shared.get(owners, _Held(0, 0, 0)).plus(_Held(*held))
+        elif owners:
+            last = standing[owners.bit_length() - 1]
+            alone[last] = alone[last].plus(_Held(*held))
     return _Followed(alone, shared)
 
 

@@ -5,6 +5,7 @@ An inode comes back when all its links are in trees that go; a shared extent whe
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import defaultdict
 from collections.abc import Iterator
@@ -71,14 +72,14 @@ class Sharing:
         return met
 
     def tree(self, owner: int, fd: int) -> None:
-        """Takes in all that the directory ``fd`` holds, and itself. Raises OSError, Changed; EXDEV at a mount."""
+        """Takes in the directory ``fd`` and all that it holds, but nothing mounted in it. Raises OSError, Changed."""
         with Descent(fd) as descent:
             self._level(owner, descent)
             while True:
                 name = descent.level.next()
                 if name is not None:
-                    descent.enter(name)
-                    self._level(owner, descent)
+                    if _entered(descent, name):
+                        self._level(owner, descent)
                 elif descent.depth:
                     descent.leave()
                 else:
@@ -150,6 +151,17 @@ class Sharing:
                 whole = 0
                 for one in using:
                     whole = self._groups.united(whole, one)
+
+
+def _entered(descent: Descent, name: str) -> bool:
+    """False at a mount and at a subvolume: what holds one cannot go before that does."""
+    try:
+        descent.enter(name)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return False
+    return True
 
 
 class _Groups:
