@@ -327,6 +327,7 @@ class Journal(Protocol):
         *,
         reason: str | None = None,
         reclaimed_bytes: int = 0,
+        reclaimed_inodes: int = 0,
         duration_seconds: float = 0.0,
     ) -> Operation: ...
 

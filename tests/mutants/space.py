@@ -28,6 +28,27 @@ SPACE = (
         ("engine/test_caps.py",),
     ),
     Guard(
+        "inodes, capacity, quota and metadata must reach the goal, too",
+        "policy/assess.py",
+        "    return frozenset(one.unit for one in _all(reading, marks) if not _done(goal, one))\n",
+        "    return frozenset(one.unit for one in _all(reading, marks)[:1] if not _done(goal, one))\n",
+        ("policy/test_assess.py",),
+    ),
+    Guard(
+        "no more goes for metadata than ends critical",
+        "policy/assess.py",
+        "    if goal is Goal.TARGET and one.unit is not Unit.METADATA:\n",
+        "    if goal is Goal.TARGET:\n",
+        ("policy/test_assess.py",),
+    ),
+    Guard(
+        "an act that gave nothing of all that was lacking was of no use",
+        "policy/respond.py",
+        "    if not all(fruitless(promised[unit], gained[unit]) for unit in wanted):\n",
+        "    if not all(fruitless(promised[unit], gained[unit]) for unit in Unit):\n",
+        ("policy/test_respond.py",),
+    ),
+    Guard(
         "a cap by count stops",
         "policy/caps.py",
         "    return 0 < limit <= taken.count\n",

@@ -17,7 +17,6 @@ from ullage.policy.assess import (
     archive_pressed,
     assess,
     binding,
-    by_inodes,
     lacking,
     level_of,
     measures,
@@ -170,6 +169,22 @@ def test_the_reason_names_the_limit_that_binds_and_usage_stays_what_df_says() ->
     assert pressure.usage == 81.0
 
 
+@pytest.mark.parametrize(
+    ("what", "marks", "brief"),
+    [(reading(space(912)), MARKS, "91.2 % used"),
+     (reading(space(1, inodes=(96, 100))), MARKS, "inodes 96.0 % used"),
+     (reading(space(500), replace(space(912), kind=Kind.QUOTA)), MARKS, "quota 91.2 % used"),
+     (_free(45, 100), GIBS, "55.0 % used, 45.0 GiB free"),
+     (_free(240), GIBS, "76.0 % used"),
+     (reading(space(1, inodes=(500, 1000))), Watermarks(inode=InodeMarks(free=Free(warning=600))),
+      "inodes 50.0 % used, 500 free"),
+     (reading(space(1)), MARKS, "0.1 % used"),
+     (reading(), MARKS, "unknown")],
+)  # fmt: skip
+def test_what_binds_is_told_in_brief_for_the_record(what: Reading, marks: Watermarks, brief: str) -> None:
+    assert assess(what, marks).brief == brief
+
+
 def test_what_is_free_alone_is_told_alone() -> None:
     marks = Watermarks(warning=100, critical=100, emergency=100, free=Free(warning=50 * GIB))
     assert assess(_free(60, 100), marks).reason == "bytes 40.0 % used, 60.0 GiB free; warning begins at 50 GiB free"
@@ -220,17 +235,16 @@ def test_metadata_has_nothing_to_do_with_what_should_be_free() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "lacks", "inodes"),
-    [(reading(space(760, inodes=(1, 100))), {Unit.BYTES}, False),
-     (reading(space(10, inodes=(80, 100))), {Unit.INODES}, True),
-     (reading(space(760, inodes=(80, 100))), {Unit.BYTES, Unit.INODES}, False),
-     (reading(space(1000), replace(space(970), kind=Kind.METADATA)), {Unit.BYTES, Unit.METADATA}, True),
-     (reading(space(10, inodes=(1, 100))), set(), False)],
+    ("what", "lacks"),
+    [(reading(space(760, inodes=(1, 100))), {Unit.BYTES}),
+     (reading(space(10, inodes=(80, 100))), {Unit.INODES}),
+     (reading(space(760, inodes=(80, 100))), {Unit.BYTES, Unit.INODES}),
+     (reading(space(1000), replace(space(970), kind=Kind.METADATA)), {Unit.BYTES, Unit.METADATA}),
+     (reading(space(10, inodes=(1, 100))), set())],
     ids=["bytes", "inodes", "both", "metadata", "nothing"],
 )  # fmt: skip
-def test_files_are_counted_where_they_and_not_bytes_are_lacking(what: Reading, lacks: set[Unit], inodes: bool) -> None:
+def test_what_is_lacking_is_named(what: Reading, lacks: set[Unit]) -> None:
     assert lacking(Goal.LOW, what, MARKS) == lacks
-    assert by_inodes(lacks) is inodes
 
 
 SIZES = st.integers(1, 2**60)

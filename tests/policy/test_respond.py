@@ -12,7 +12,7 @@ from ullage.model.backups import Backup
 from ullage.model.readings import Space
 from ullage.model.settings import ArchiveSettings
 from ullage.model.units import DAY, GIB, MIB
-from ullage.model.words import CleanupLevel, EmergencyStrategy, Level, State
+from ullage.model.words import CleanupLevel, EmergencyStrategy, Level, State, Unit
 from ullage.policy import respond
 from ullage.policy.assess import Goal
 from ullage.policy.respond import (
@@ -24,6 +24,7 @@ from ullage.policy.respond import (
     archives_to_go,
     fruitless,
     promotable,
+    short_of,
 )
 
 STORE = store(max_per_cycle=7, emergency_limit=33)
@@ -284,3 +285,28 @@ def test_a_shared_filesystem_without_inodes_has_no_room_for_an_archive() -> None
         False,
         "no room for an archive of about 3 B: the filesystem shared with the backups is out of inodes",
     )
+
+
+@pytest.mark.parametrize(
+    ("lacks", "gained", "short"),
+    [
+        (set(), {Unit.BYTES: 49}, (Unit.BYTES, 51)),
+        (set(), {Unit.BYTES: 50}, None),
+        ({Unit.INODES}, {Unit.INODES: 5}, None),
+        ({Unit.INODES}, {Unit.BYTES: 100, Unit.INODES: 4}, (Unit.INODES, 6)),
+        ({Unit.BYTES}, {Unit.BYTES: 1, Unit.INODES: 10}, (Unit.BYTES, 99)),
+        ({Unit.BYTES, Unit.INODES}, {Unit.BYTES: 1, Unit.INODES: 10}, None),
+        ({Unit.BYTES, Unit.INODES}, {Unit.BYTES: 1, Unit.INODES: 1}, (Unit.BYTES, 99)),
+        ({Unit.METADATA}, {Unit.BYTES: 100, Unit.METADATA: 499}, (Unit.METADATA, 501)),
+        ({Unit.METADATA}, {Unit.METADATA: 500}, None),
+    ],
+    ids=[
+        "a person chose, by bytes", "a person chose, and bytes came", "inodes came", "bytes came for inodes",
+        "inodes came for bytes", "one of two came", "neither came", "no metadata came", "metadata came",
+    ],
+)  # fmt: skip
+def test_an_act_is_weighed_by_what_was_lacking(
+    lacks: set[Unit], gained: dict[Unit, int], short: tuple[Unit, int] | None
+) -> None:
+    promised = {Unit.BYTES: 100, Unit.INODES: 10, Unit.METADATA: 1000}
+    assert short_of(lacks, promised, dict.fromkeys(Unit, 0) | gained) == short

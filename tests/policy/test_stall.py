@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ullage.model.units import DAY, MIB
+from ullage.model.words import Unit
 from ullage.policy.stall import Stall, stall_after, stalled
 
 STALL = Stall(until=1300.0, missing=100 * MIB, free=50 * MIB)
@@ -47,3 +48,16 @@ def test_each_stall_in_a_row_lasts_twice_as_long_up_to_a_day() -> None:
 
 def test_a_stall_keeps_what_was_missing_and_what_was_free() -> None:
     assert stall_after(None, missing=7, free=5, now=100.0, first=300.0) == Stall(until=400.0, missing=7, free=5)
+
+
+@pytest.mark.parametrize(
+    ("unit", "told"),
+    [
+        (Unit.BYTES, "4.0 KiB did not"),
+        (Unit.INODES, "4096 inodes did not"),
+        (Unit.METADATA, "4.0 KiB of btrfs metadata"),
+    ],
+)
+def test_it_says_of_what(unit: Unit, told: str) -> None:
+    stall = stall_after(None, missing=4096, free=0, now=0.0, first=300.0, unit=unit)
+    assert f"gained almost nothing: {told}" in str(stalled(stall, free=0, now=1.0))

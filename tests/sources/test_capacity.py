@@ -168,8 +168,8 @@ def test_shared_files_lead_to_no_emergency(world: World) -> None:
 
 
 def test_a_deletion_gains_what_the_disk_and_the_capacity_both_get_back() -> None:
-    assert _grown(_reading(disk=9, capacity=9), _reading(disk=4, capacity=8)) == 1
-    assert _grown(_reading(disk=9, capacity=9), _reading(disk=9, capacity=4)) == 0
+    assert _grown(_reading(disk=9, capacity=9), _reading(disk=4, capacity=8), False) == 1
+    assert _grown(_reading(disk=9, capacity=9), _reading(disk=9, capacity=4), False) == 0
 
 
 def _reading(*, disk: int, capacity: int) -> Reading:

@@ -47,6 +47,7 @@ class Journal(Database):
         *,
         reason: str | None = None,
         reclaimed_bytes: int = 0,
+        reclaimed_inodes: int = 0,
         duration_seconds: float = 0.0,
     ) -> Operation:
         """The operation as it ended; from now on it is history. Raises CatalogError where it was settled before."""
@@ -57,6 +58,7 @@ class Journal(Database):
                 result=result,
                 reason=op.reason if reason is None else reason,
                 reclaimed_bytes=reclaimed_bytes,
+                reclaimed_inodes=reclaimed_inodes,
                 duration_seconds=duration_seconds,
             )
         )

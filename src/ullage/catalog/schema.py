@@ -113,6 +113,7 @@ MIGRATIONS = (
         PRIMARY KEY (store, at)
     ) WITHOUT ROWID
     """,
+    "ALTER TABLE operations ADD COLUMN reclaimed_inodes INTEGER NOT NULL DEFAULT 0",
 )
 
 

@@ -62,6 +62,7 @@ def candidate(backup: Backup, score: Score | None, reasons: Iterable[str], *, no
         "state": backup.state or "UNKNOWN",
         "size_bytes": backup.size_bytes,
         "reclaimable_bytes": backup.reclaimable_bytes,
+        "inodes": backup.inodes,
         "age_seconds": None if created is None else max(0, int(now - created)),
         "confidence": None if score is None else score.confidence,
         "boosted_confidence": None if score is None else score.boosted,
@@ -93,6 +94,7 @@ def listed_archive(archive: Archive, held: Iterable[str], path: str, *, now: flo
         "state": "ARCHIVED",
         "size_bytes": archive.size_bytes,
         "reclaimable_bytes": archive.size_bytes,
+        "inodes": 1,
         "age_seconds": max(0, int(now - archive.created_at)),
         "confidence": None,
         "boosted_confidence": None,
@@ -118,6 +120,7 @@ def action(op: Operation) -> Shape:
         "in_trash": op.phase is Phase.TRASHED and op.result is Result.DONE,
         "predicted_bytes": op.predicted_bytes,
         "reclaimed_bytes": op.reclaimed_bytes,
+        "reclaimed_inodes": op.reclaimed_inodes,
         "reason": printable(op.reason),
     }
 
@@ -128,6 +131,7 @@ def transition(op: Operation) -> Shape:
         "at": rfc3339(op.at),
         "store": printable(op.store),
         **action(op),
+        "predicted_inodes": op.predicted_inodes,
         "duration_seconds": op.duration_seconds,
         "path": printable(op.path) or None,
     }

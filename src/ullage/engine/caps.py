@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
-from ullage.model.words import Level
+from ullage.model.words import Kind, Level, Unit
 from ullage.policy.assess import assess
 from ullage.policy.caps import SECONDS, Cap, Taken, Window, binding, binds, told
 from ullage.policy.stall import Stall, stalled
@@ -95,14 +95,18 @@ def waiting(
 ) -> tuple[Stall | None, str | None]:
     """The stall of a store and why nothing is reclaimed yet, of its backups or of archives on their own filesystem."""
     stall = catalog.stall(store, archives=archives)
-    why = stalled(stall, free=free_bytes(reading, archives=archives), now=now)
+    why = stalled(stall, free=0 if stall is None else free_of(reading, stall.unit, archives=archives), now=now)
     return stall, f"archives: {why}" if archives and why is not None else why
 
 
-def free_bytes(reading: Reading, *, archives: bool) -> int:
-    """What is free for backups, or for archives; 0 where that is not known."""
-    space = reading.archive if archives else next(iter(reading.backup), None)
-    return 0 if space is None else space.free_bytes
+def free_of(reading: Reading, unit: Unit, *, archives: bool) -> int:
+    """What is free of it for backups, or for archives; 0 where that is not known."""
+    kind = Kind.METADATA if unit is Unit.METADATA else Kind.FILESYSTEM
+    spaces = [reading.archive] if archives else reading.backup
+    space = next((space for space in spaces if space is not None and space.kind is kind), None)
+    if space is None:
+        return 0
+    return space.free_inodes if unit is Unit.INODES else space.free_bytes
 
 
 def _pressed(reading: Reading, store: StoreSettings) -> bool:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ullage.engine import remarks
 from ullage.engine.believe import belief, clock_fault
-from ullage.engine.caps import CAPS, free_bytes, lifted_by, waiting
+from ullage.engine.caps import CAPS, free_of, lifted_by, waiting
 from ullage.engine.execute import describe
 from ullage.engine.foresight import count_freed, foresee
 from ullage.engine.reclaim import Reclaim
@@ -349,8 +349,9 @@ class Engine:
                 self._catalog.set_stall(name, None, archives=archives)
             return []
         reading, now = reclaim.reading, self._clock.now()
-        free, first = free_bytes(reading, archives=archives), store.monitor.cleanup_interval
-        after = stall_after(before, missing=missing, free=free, now=now, first=first)
+        unit, first = reclaim.missing_unit(archives=archives), store.monitor.cleanup_interval
+        free = free_of(reading, unit, archives=archives)
+        after = stall_after(before, missing=missing, free=free, now=now, first=first, unit=unit)
         self._catalog.set_stall(name, after, archives=archives)
         why = self._waiting(name, reading, archives=archives)
         if why is None:

@@ -16,10 +16,11 @@ from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Ulla
 from ullage.model.backups import Archive, Backup, Operation
 from ullage.model.readings import Reading, Space
 from ullage.model.units import printable
-from ullage.model.words import Action, Phase, Result, State
+from ullage.model.words import Action, Kind, Phase, Result, State
 from ullage.policy.respond import fruitless
 from ullage.ports import Catalog, Clock, Held, OpenStore, RestorePlace, Stop
 
+_Grown = Callable[[Reading, Reading, bool], int | None]
 _SAMPLE = 0.02
 """Seconds over which the rate of a writer is measured, where a removal seems to have gained too little."""
 
@@ -103,7 +104,8 @@ class Executor:
         forget_archive(self._opened, self._catalog, op)
         self._opened.gauge.settle(before, op.predicted_bytes, archives=True)
         gained = self._gain(before, started, op.predicted_bytes, archives=True)
-        return self._settle(op, Result.DONE, gained=max(0, gained))
+        inodes = self._gain(before, started, 1, archives=True, grown=_inodes_grown)
+        return self._settle(op, Result.DONE, gained=max(0, gained), inodes=inodes)
 
     def _gone_already(self, op: Operation) -> Operation:
         return self._catalog.record(replace(op, result=Result.SKIPPED, reason=f"{op.reason}; it is gone already"))
@@ -155,9 +157,10 @@ class Executor:
         promised = op.predicted_bytes + taken
         self._opened.gauge.settle(before, promised)
         gained = self._gain(before, began, promised)
+        inodes = self._gain(before, began, op.predicted_inodes, grown=_inodes_grown)
         if fresh is not None and not fruitless(promised, gained):
             self._opened.source.learn(fresh, gained)
-        return self._settle(op, Result.DONE, gained=max(0, gained - taken))
+        return self._settle(op, Result.DONE, gained=max(0, gained - taken), inodes=inodes)
 
     def trash(self, held: Held, fresh: Backup, op: Operation) -> Operation:
         """The operation of deleting a held backup, which waits in the trash now; settled where that failed."""
@@ -258,17 +261,23 @@ class Executor:
             raise error
         return failed
 
-    def _gain(self, before: Reading, began: float, predicted: int, *, archives: bool = False) -> int:
-        """Bytes that the removal gave back. Where a writer took them at once, what it took in that time is added."""
+    def _gain(
+        self, before: Reading, began: float, predicted: int, *, archives: bool = False, grown: _Grown | None = None
+    ) -> int:
+        """What the removal gave back, in bytes unless ``grown`` counts another thing.
+
+        Where a writer took it at once, what it took in that time is added.
+        """
+        grown = grown or _grown
         after, ended = self._opened.gauge.read(), self._clock.monotonic()
-        gained = _grown(before, after, archives=archives)
+        gained = grown(before, after, archives)
+        if gained is None:
+            return 0
         if not fruitless(predicted, gained):
             return gained
         self._clock.sleep(_SAMPLE)
-        later = self._opened.gauge.read()
-        taken = (
-            -_grown(after, later, archives=archives) / max(_SAMPLE, self._clock.monotonic() - ended) * (ended - began)
-        )
+        since = grown(after, self._opened.gauge.read(), archives) or 0
+        taken = -since / max(_SAMPLE, self._clock.monotonic() - ended) * (ended - began)
         return max(0, min(predicted, gained + int(max(0.0, taken))))
 
     def _stage(self, held: Held, token: str) -> bool:
@@ -281,9 +290,18 @@ class Executor:
         result = Result.SKIPPED if isinstance(error, Busy | Changed) else Result.FAILED
         return self._settle(op, result, reason=f"{op.reason}; {describe(error)}")
 
-    def _settle(self, op: Operation, result: Result, *, reason: str | None = None, gained: int = 0) -> Operation:
+    def _settle(
+        self, op: Operation, result: Result, *, reason: str | None = None, gained: int = 0, inodes: int = 0
+    ) -> Operation:
         lasted = max(0.0, self._clock.now() - op.at)
-        return self._catalog.settle(op, result, reason=reason, reclaimed_bytes=gained, duration_seconds=lasted)
+        return self._catalog.settle(
+            op,
+            result,
+            reason=reason,
+            reclaimed_bytes=gained,
+            reclaimed_inodes=max(0, inodes),
+            duration_seconds=lasted,
+        )
 
 
 def _predicted(op: Operation, fresh: Backup) -> Operation:
@@ -352,13 +370,25 @@ def describe(error: BaseException) -> str:
     return f"interrupted ({type(error).__name__})"
 
 
-def _grown(before: Reading, after: Reading, *, archives: bool = False) -> int:
+def _grown(before: Reading, after: Reading, archives: bool) -> int | None:
     """Bytes that came back between two readings, of the disk and of a capacity alike; negative where more is used."""
     pairs = zip(_spaces(before, archives), _spaces(after, archives), strict=False)
     return min((first.used_bytes - second.used_bytes for first, second in pairs), default=0)
 
 
+def _inodes_grown(before: Reading, after: Reading, archives: bool) -> int | None:
+    """The same of inodes; None where the filesystem counts none."""
+    pairs = zip(_spaces(before, archives)[:1], _spaces(after, archives)[:1], strict=False)
+    grown = [
+        first.total_inodes - first.free_inodes - (second.total_inodes - second.free_inodes)
+        for first, second in pairs
+        if second.total_inodes > 0
+    ]
+    return grown[0] if grown else None
+
+
 def _spaces(reading: Reading, archives: bool) -> tuple[Space, ...]:
+    """Those that bytes come back to."""
     if not archives:
-        return reading.backup
+        return tuple(space for space in reading.backup if space.kind is not Kind.METADATA)
     return () if reading.archive is None else (reading.archive,)

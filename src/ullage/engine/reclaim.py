@@ -16,7 +16,7 @@ from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refu
 from ullage.model.backups import Archive, Backup, Operation, Selection, Share
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
-from ullage.model.words import Action, CleanupLevel, Level, Phase, Result, State, Strategy, Trigger
+from ullage.model.words import Action, CleanupLevel, Kind, Level, Phase, Result, State, Strategy, Trigger, Unit
 from ullage.policy import assess, lifecycle, protect, respond, select, stall
 from ullage.policy.assess import Goal
 from ullage.policy.course import Course
@@ -67,7 +67,9 @@ class Reclaim:
         free = trigger is not Trigger.DISK_SPACE
         self.budget = Budget(self._store, catalog, clock, free=free)
         self.archive_budget = Budget(self._store, catalog, clock, free=free, archives=True)
-        self._short: tuple[list[int], list[int]] = ([], [])
+        self._short: tuple[list[tuple[Unit, int]], list[tuple[Unit, int]]] = ([], [])
+        self._lacks: frozenset[Unit] = frozenset()
+        self._trees: int | None = None
         self._broken = 0
         self._acted = 0
         self._trash = Trash(opened, catalog, clock, stop)
@@ -92,9 +94,15 @@ class Reclaim:
         return self._enough(goal)
 
     def missing(self, *, archives: bool = False) -> int:
-        """Bytes that did not come back, where so many acts in a row were of no use that no more may be; else 0."""
+        """What did not come back, where so many acts in a row were of no use that no more may be; else 0."""
         short = self._short[archives]
-        return sum(short) if len(short) >= stall.LIMIT else 0
+        if len(short) < stall.LIMIT:
+            return 0
+        return max(1, sum(amount for unit, amount in short if unit is short[-1][0]))
+
+    def missing_unit(self, *, archives: bool = False) -> Unit:
+        """What ``missing`` counts."""
+        return self._short[archives][-1][0]
 
     @property
     def archives_wait(self) -> str | None:
@@ -120,6 +128,8 @@ class Reclaim:
         def chosen(op: Operation) -> bool:
             if self._stopping() or self.missing(archives=self._apart(op)):
                 return False
+            if not self.dry_run:
+                self._note(Goal.LOW, self.reading)
             return not archives or op.action is Action.DELETE_ARCHIVE
 
         if self.dry_run:
@@ -179,7 +189,8 @@ class Reclaim:
         The rankings of the other strategies are not: there each stands by itself.
         """
         if goal is None or self._store.reclaim.strategy is not Strategy.LEAST_HARM:
-            yield from (candidate.backup for candidate in self.select(level, limit).candidates)
+            need = None if goal is None else self._lacking(goal)
+            yield from (candidate.backup for candidate in self.select(level, limit, need).candidates)
             return
         tried: set[str] = set()
         while (need := self._lacking(goal)) != (0, 0):
@@ -344,10 +355,17 @@ class Reclaim:
     def _enough(self, goal: Goal | None) -> bool:
         if goal is None:
             return False
+        reading = self._first_reading if self.dry_run else self.reading
+        lacks = self._note(goal, reading)
         if self.dry_run or any(self._pending):
             return self._lacking(goal) == (0, 0)
-        reading = self.reading
-        return reading.fault is not None or assess.reached(goal, reading, self._store.watermarks)
+        return reading.fault is not None or not lacks
+
+    def _note(self, goal: Goal, reading: Reading) -> frozenset[Unit]:
+        """What is lacking, noted: by that the next act is weighed."""
+        self._lacks = assess.lacking(goal, reading, self._store.watermarks)
+        self._trees = _metadata(reading)
+        return self._lacks
 
     def _lacking(self, goal: Goal) -> tuple[int, int]:
         """(bytes, inodes) that are missing until the goal, besides what is planned or to come without more going."""
@@ -416,7 +434,14 @@ class Reclaim:
         self._planned = (self._planned[0] + gain, self._planned[1] + inodes)
         self._acted += 1
         self.budget.plan(gain)
-        return replace(op, result=Result.PLANNED, predicted_bytes=gain, predicted_inodes=inodes, reclaimed_bytes=gain)
+        return replace(
+            op,
+            result=Result.PLANNED,
+            predicted_bytes=gain,
+            predicted_inodes=inodes,
+            reclaimed_bytes=gain,
+            reclaimed_inodes=inodes,
+        )
 
     def _attempt(self, op: Operation, act: Callable[[Held], Operation]) -> Operation:
         """The act under the backup's lock, with every failure turned into a record.
@@ -526,11 +551,21 @@ class Reclaim:
     def _weigh(self, op: Operation) -> None:
         """Note what an act promised and did not give; the next one that gives it starts the count again."""
         where = self._apart(op)
-        if respond.fruitless(op.predicted_bytes, op.reclaimed_bytes):
-            self._short[where].append(op.predicted_bytes - op.reclaimed_bytes)
+        trees = op.predicted_inodes * assess.METADATA_PER_INODE
+        promised = {Unit.BYTES: op.predicted_bytes, Unit.INODES: op.predicted_inodes, Unit.METADATA: trees}
+        gained = {Unit.BYTES: op.reclaimed_bytes, Unit.INODES: op.reclaimed_inodes, Unit.METADATA: self._of_trees()}
+        short = respond.short_of(frozenset() if where else self._lacks, promised, gained)
+        if short is not None:
+            self._short[where].append(short)
         else:
             self._short[where].clear()
             self.gained[where] = True
+
+    def _of_trees(self) -> int:
+        """Bytes of btrfs metadata that came back since what is lacking was noted; 0 where they are not."""
+        if Unit.METADATA not in self._lacks or self._trees is None:
+            return 0
+        return self._trees - (_metadata(self.reading) or 0)
 
     def _apart(self, op: Operation) -> bool:
         """Whether it gives back to the archives' own filesystem."""
@@ -611,3 +646,8 @@ class Reclaim:
 def _counts(backup: Backup) -> tuple[object, ...]:
     """What of a backup decides who is held by the floors of its series."""
     return backup.state, backup.created_at, backup.good, backup.fault is None
+
+
+def _metadata(reading: Reading) -> int | None:
+    """Bytes that the trees of btrfs take; None where there are none to speak of."""
+    return next((space.used_bytes for space in reading.backup if space.kind is Kind.METADATA), None)

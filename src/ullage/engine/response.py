@@ -79,5 +79,4 @@ def empty_trash(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
 
 def reason_of(pressure: Pressure, level: str | None = None) -> str:
     """Of what is done about a pressure, for the record."""
-    usage = "unknown" if pressure.usage is None else f"{shown_percent(pressure.usage)} %"
-    return f"{level or pressure.level} level cleanup: {usage} used"
+    return f"{level or pressure.level} level cleanup: {pressure.brief}"

@@ -51,7 +51,13 @@ class Trash:
         return [
             replace(op, result=Result.SKIPPED, reason=_PINNED)
             if op.backup_id in pins
-            else replace(op, result=Result.PLANNED, reason=why, reclaimed_bytes=op.predicted_bytes)
+            else replace(
+                op,
+                result=Result.PLANNED,
+                reason=why,
+                reclaimed_bytes=op.predicted_bytes,
+                reclaimed_inodes=op.predicted_inodes,
+            )
             for op in self.content
             if chosen(op)
         ]

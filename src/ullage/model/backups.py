@@ -183,4 +183,5 @@ class Operation(Struct, frozen=True, kw_only=True):
     predicted_bytes: int = 0
     predicted_inodes: int = 0
     reclaimed_bytes: int = 0
+    reclaimed_inodes: int = 0
     duration_seconds: float = 0.0

@@ -52,10 +52,11 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 class Pressure(Struct, frozen=True, kw_only=True):
-    """A reading against the watermarks. Usage in percent; None where unavailable."""
+    """A reading against the watermarks. Usage in percent; None where unavailable. ``brief``: how full what binds is."""
 
     level: Level
     usage: float | None
     archive_usage: float | None
     total_usage: float | None
     reason: str = ""
+    brief: str = "unknown"

@@ -6,7 +6,7 @@ Everything that compares a usage with a watermark asks here, so that levels, goa
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from math import floor
 
@@ -104,8 +104,14 @@ def assess(reading: Reading, marks: Watermarks) -> Pressure:
     known = _all(reading, marks)
     worst = max(known, key=_pressing)
     usage = max(one.usage for one in known if one.unit is not Unit.METADATA or one is worst)
-    level = _level(worst)
-    return Pressure(level=level, usage=usage, archive_usage=archive, total_usage=total, reason=why(worst))
+    return Pressure(
+        level=_level(worst),
+        usage=usage,
+        archive_usage=archive,
+        total_usage=total,
+        reason=why(worst),
+        brief=_brief(worst),
+    )
 
 
 def binding(reading: Reading, marks: Watermarks) -> Space | None:
@@ -121,8 +127,7 @@ def why(one: Measure) -> str:
     told = [f"{percent:g} %"] if not free or (percent < 100 and (one.usage >= percent or level is Level.OK)) else []
     if free and (one.slack <= free or level is Level.OK):
         told.append(free_told(one.unit, free))
-    left = max(0, one.slack)
-    room = f", {left if one.unit is Unit.INODES else format_size(left)} free;" if free else ","
+    room = f", {_left(one)} free;" if free else ","
     return f"{one.what} {shown_percent(one.usage)} % used{room} {shown} begins at {' or '.join(told)}"
 
 
@@ -131,6 +136,19 @@ def begins(level: Level, one: Measure) -> float:
     percent, free = _limits(_FROM[level], one.marks)
     by_percent = percent / 100.0 * one.usable
     return min(by_percent, one.usable - free) if free else by_percent
+
+
+def _brief(one: Measure) -> str:
+    """How full that is which binds; of what is free, where that is what counts."""
+    what = "" if one.what == _WORDS[Kind.FILESYSTEM] else f"{one.what} "
+    percent, free = _limits(_FROM.get(_level(one), Goal.LOW), one.marks)
+    left = f", {_left(one)} free" if one.slack <= free and one.usage < percent else ""
+    return f"{what}{shown_percent(one.usage)} % used{left}"
+
+
+def _left(one: Measure) -> str:
+    left = max(0, one.slack)
+    return str(left) if one.unit is Unit.INODES else format_size(left)
 
 
 def free_told(unit: Unit, free: int) -> str:
@@ -173,14 +191,6 @@ def missing(goal: Goal, reading: Reading, marks: Watermarks) -> tuple[int, int]:
 def lacking(goal: Goal, reading: Reading, marks: Watermarks) -> frozenset[Unit]:
     """Of what there is too little; empty where the goal is reached."""
     return frozenset(one.unit for one in _all(reading, marks) if not _done(goal, one))
-
-
-def by_inodes(lacks: Collection[Unit]) -> bool:
-    """Whether those that hold the most inodes help the most, and not those that hold the most bytes.
-
-    Where btrfs is out of metadata it says that no bytes are available either.
-    """
-    return Unit.METADATA in lacks or (Unit.INODES in lacks and Unit.BYTES not in lacks)
 
 
 def room(goal: Goal | None, reading: Reading, marks: Watermarks) -> Iterator[tuple[float, bool]]:

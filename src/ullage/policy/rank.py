@@ -8,9 +8,13 @@ from ullage.model.backups import Backup, Candidate
 from ullage.model.words import Strategy
 
 
-def order(candidates: Iterable[Candidate], strategy: Strategy) -> list[Candidate]:
-    """The candidates in the order in which they would go by a strategy that looks at each alone."""
-    return sorted(candidates, key=_KEYS[strategy])
+def order(candidates: Iterable[Candidate], strategy: Strategy, need: tuple[int, int] | None = None) -> list[Candidate]:
+    """The candidates in the order in which they would go by a strategy that looks at each alone.
+
+    ``need``: (bytes, inodes) that are missing. Where it is inodes alone, the largest are those with the most of them.
+    """
+    inodes = strategy is Strategy.LARGEST_FIRST and need is not None and need[0] == 0 < need[1]
+    return sorted(candidates, key=_most_inodes if inodes else _KEYS[strategy])
 
 
 def oldest_first(backup: Backup) -> tuple[float, str]:
@@ -24,6 +28,10 @@ def _oldest(candidate: Candidate) -> tuple[float, float, str]:
 
 def _largest(candidate: Candidate) -> tuple[float, float, str]:
     return (-candidate.backup.reclaimable_bytes, 0.0, candidate.backup.id)
+
+
+def _most_inodes(candidate: Candidate) -> tuple[float, float, str]:
+    return (-candidate.backup.inodes, *_largest(candidate)[::2])
 
 
 def _surest(candidate: Candidate) -> tuple[float, float, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import ceil
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from ullage.model.backups import Archive, Backup
 from ullage.model.readings import Reading, Space
 from ullage.model.settings import StoreSettings
 from ullage.model.units import DAY, MIB, format_age, format_size
-from ullage.model.words import CleanupLevel, EmergencyStrategy, Level, State
+from ullage.model.words import CleanupLevel, EmergencyStrategy, Level, State, Unit
 from ullage.policy.assess import Goal, level_of, missing, of_disk, why, worst_of
 from ullage.policy.protect import holds
 from ullage.policy.rank import oldest_first
@@ -151,8 +151,21 @@ def archive_too_late(
     return None
 
 
+def short_of(
+    lacks: Collection[Unit], promised: Mapping[Unit, int], gained: Mapping[Unit, int]
+) -> tuple[Unit, int] | None:
+    """Of what was lacking, that an act promised and did not give, and how much; None where it was of any use.
+
+    Where nothing was lacking (a person chose), by bytes.
+    """
+    wanted = [unit for unit in Unit if unit in lacks] or [Unit.BYTES]
+    if not all(fruitless(promised[unit], gained[unit]) for unit in wanted):
+        return None
+    return wanted[0], promised[wanted[0]] - gained[wanted[0]]
+
+
 def fruitless(predicted: int, reclaimed: int) -> bool:
-    """Whether under half of the predicted bytes was gained; nothing predicted is nothing missed."""
+    """Whether under half of what was predicted was gained; nothing predicted is nothing missed."""
     return 2 * reclaimed < predicted
 
 

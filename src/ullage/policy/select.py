@@ -80,7 +80,7 @@ def ranked(
     """The candidates, which are some of ``backups``, in the order in which they would go by a strategy."""
     if strategy is Strategy.LEAST_HARM:
         return by_harm(candidates, backups, shares, need, limit, now=now)
-    return order(candidates, strategy)
+    return order(candidates, strategy, need)
 
 
 def recheck(

@@ -17,7 +17,7 @@ from ullage.model.words import Kind, Level
 from ullage.policy.assess import level_of
 from ullage.sources.roots import Expected, Roots, open_roots
 from ullage.sources.states import Remembering, StateSource
-from ullage.system import ballast, gauge, linux, mounts, tree
+from ullage.system import ballast, btrfs_room, gauge, linux, mounts, tree
 from ullage.system.guard import Guard
 from ullage.system.identity import open_private
 from ullage.system.locks import FileLock
@@ -88,7 +88,7 @@ class DirectorySite:
                 if key != _key(backup, archive):
                     raise Unavailable(f"{store.backup_root} was exchanged while it was looked at")
                 self._trusted = trusted
-            return _reading(self._clock.now(), backup, archive, trusted[2], trusted[3])
+            return _reading(self._clock.now(), store, backup, archive, trusted[2], same=trusted[3])
         except BaseException:
             self._trusted = None
             raise
@@ -184,7 +184,12 @@ class StoreGauge:
         """The store as it is now."""
         roots = self._roots
         reading = _reading(
-            self._clock.now(), roots.backup_fd, roots.archive_fd, roots.filesystem, roots.same_filesystem
+            self._clock.now(),
+            self._settings,
+            roots.backup_fd,
+            roots.archive_fd,
+            roots.filesystem,
+            same=roots.same_filesystem,
         )
         return reading if self._settings.capacity is None else self.with_capacity(reading)
 
@@ -217,12 +222,9 @@ class StoreGauge:
         """Make it again; nothing happens where it stands, or where usage would come to the warning watermark."""
         if self._settings.capacity is not None:
             return
-        space, marks = gauge.measure(self._roots.backup_fd), self._settings.watermarks
-        size = ballast.size_for(space.total_bytes)
-        with_it = replace(
-            space, used_bytes=space.used_bytes + size, available_bytes=max(0, space.available_bytes - size)
-        )
-        if level_of(with_it, marks) is not Level.OK:
+        spaces, marks = self.read().backup, self._settings.watermarks
+        size = ballast.size_for(spaces[0].total_bytes)
+        if any(level_of(_with(space, size), marks) is not Level.OK for space in spaces):
             return  # no backup goes for the sake of the ballast
         with self._private() as fd, suppress(OSError):
             ballast.Ballast(fd).restore(size)
@@ -236,15 +238,29 @@ class StoreGauge:
             os.close(fd)
 
 
-def _reading(now: float, backup: int, archive: int, filesystem: str, same: bool) -> Reading:
+def _reading(now: float, store: StoreSettings, backup: int, archive: int, filesystem: str, *, same: bool) -> Reading:
+    beside = _of_btrfs(backup, store) if filesystem == "btrfs" else ()
     return Reading(
         at=now,
-        backup=(gauge.measure(backup),),
+        backup=(gauge.measure(backup), *beside),
         archive=gauge.measure(archive),
         total=_total(),
         same_filesystem=same,
         filesystem=filesystem,
     )
+
+
+def _of_btrfs(backup: int, store: StoreSettings) -> list[Space]:
+    """What binds a store on btrfs beside what df says; metadata where inodes count, for which it stands."""
+    metadata = btrfs_room.metadata(backup) if store.watermarks.inodes else None
+    return [space for space in (btrfs_room.quota(backup), metadata) if space is not None]
+
+
+def _with(space: Space, size: int) -> Space:
+    """The space with so many bytes more of data in it."""
+    if space.kind is Kind.METADATA:
+        return space
+    return replace(space, used_bytes=space.used_bytes + size, available_bytes=max(0, space.available_bytes - size))
 
 
 def _total() -> Space | None:
