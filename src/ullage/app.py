@@ -67,6 +67,11 @@ class App:
         """What is wrong with the watermarks of this store on the filesystem it is on; empty where it cannot be read."""
         return senseless(site.read(), site.settings.watermarks)
 
+    def identity(self, name: str) -> str:
+        """What the store of that name was registered as; empty where it never was."""
+        found = self.catalog.registered(name)
+        return "" if found is None else f"{found.backup_id} {found.archive_id}"
+
     def reload(self, settings: Settings) -> list[DirectorySite]:
         """The stores by other settings; the state directory stays."""
         self.settings = settings

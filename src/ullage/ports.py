@@ -109,6 +109,10 @@ class Source(Protocol):
         """One backup without its tree: state, times, pin; None where it is gone."""
         ...
 
+    def handle(self, backup_id: str) -> str | None:
+        """What names its directory itself (``Held.handle``), without its lock; None where it is gone."""
+        ...
+
     def archives(self) -> list[Archive]:
         """Every archive."""
         ...

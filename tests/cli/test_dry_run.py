@@ -33,6 +33,8 @@ CHANGING = {
     "init": 0,
     "init --reregister --store main": 0,
     "clock accept": 0,
+    "apply TMP/plan.json": 0,
+    "apply TMP/seed.conf": 2,
     "undo": 0,
     "undo gone-20260103": 0,
     "undo gone-20260101": 1,
@@ -60,6 +62,7 @@ def pressed(store: Workplace) -> Workplace:
     store.done("pin", "db-20260102")
     (store.path / "seed.conf").write_text(f"BACKUP_ROOT={store.backups}\nARCHIVE_ROOT={store.archives}\n")
     store.press(99.5, '[stores.main.alerts]\nemail = "a@example.org"\nsmtp_host = "127.0.0.1"\nsmtp_port = 1\n')
+    store.done("plan", "nuclear", "1", "--save", store.path / "plan.json")
     return store
 
 
@@ -101,6 +104,8 @@ def test_whatever_changes_anything_can_be_rehearsed() -> None:
         "list",
         "show",
         "plan",
+        "explain",
+        "simulate",
         "history",
         "trash",
         "check",

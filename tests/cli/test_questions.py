@@ -13,6 +13,7 @@ ASKING = (
     "transition db-20260101 DELETED",
     "cleanup moderate",
     "emergency",
+    "apply TMP/plan.json",
 )
 
 
@@ -20,13 +21,14 @@ ASKING = (
 def pressed(store: Workplace) -> Workplace:
     """The store in emergency, where every command that asks has something to ask about."""
     store.press(99.5)
+    store.done("plan", "nuclear", "1", "--save", store.path / "plan.json")
     return store
 
 
 @pytest.mark.parametrize("line", ASKING)
 def test_a_question_without_a_terminal_is_a_refusal(pressed: Workplace, line: str) -> None:
     """SPEC 6: never a yes; exit 1, nothing done, and the message says how to answer."""
-    ran = pressed.call(*line.split())
+    ran = pressed.call(*line.replace("TMP", str(pressed.path)).split())
     assert ran.code == 1
     assert "--yes" in ran.err
     assert pressed.state_of("db-20260101") == "CLEANABLE"
@@ -35,7 +37,7 @@ def test_a_question_without_a_terminal_is_a_refusal(pressed: Workplace, line: st
 @pytest.mark.parametrize("line", ASKING)
 def test_yes_answers_the_question(pressed: Workplace, line: str) -> None:
     """SPEC 6: ``--yes`` on all that asks."""
-    pressed.done(*line.split(), "--yes")
+    pressed.done(*line.replace("TMP", str(pressed.path)).split(), "--yes")
     assert pressed.state_of("db-20260101") is None
 
 

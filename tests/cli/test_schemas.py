@@ -56,11 +56,13 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     store.backup("db-20260105", "CONFIRMED", age=86400)
     lines = (
         "init", "clock", "clock accept", "config show", "config check", "config systemd", "list", "plan",
-        "plan nuclear 5", "doctor",
+        "plan nuclear 5", "plan --fill 1TB --at 2999-12-24", "doctor",
         "resume", "pin db-20260102", "unpin db-20260102", "transition db-20260104 PENDING", "archive db-20260101 --yes",
+        "explain db-20260101",
         "cleanup moderate 1 --dry-run", "cleanup moderate 1 --yes", "restore db-20260101", "emergency --dry-run",
-        "simulate --days 30", "monitor", "delete db-20260104 --yes", "trash", "status", "undo --dry-run", "undo",
-        "delete db-20260104 --yes", "trash empty --yes", "history", "check", "show db-20260101",
+        "simulate --days 30", "monitor", "delete db-20260104 --yes", "trash", "explain db-20260104", "status",
+        "undo --dry-run", "undo", "delete db-20260104 --yes", "trash empty --yes", "history", "check",
+        "show db-20260101", "explain db-20260105",
         "start --dry-run", "stop", "restart --dry-run",
     )  # fmt: skip
     found = {line: store.done(*line.split(), "--json").json for line in lines}

@@ -35,6 +35,7 @@ CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]")
 RUN = """
 init|start|status|start|restart|stop|stop|start --dry-run
 config show|config check|config systemd|config import SEED|list|show db-20260101|plan|plan nuclear 5
+explain db-20260101|explain none|plan --save PLAN --until 99%free|apply PLAN|apply SEED|simulate --days 30
 history|check|doctor|clock|clock accept|resume|pin db-20260102|unpin db-20260102|alert test|trash|undo
 archive db-20260103 --yes|restore db-20260103|transition db-20260104 PENDING|delete db-20260104 --yes
 trash empty --yes|cleanup moderate 1 --dry-run|cleanup moderate 1 --yes|monitor|emergency --yes
@@ -129,7 +130,8 @@ def test_no_secret_is_in_any_output_log_process_list_or_file_of_ours(run: Workpl
 
 def _run_all(run: Workplace, web: Web) -> None:
     for line in LINES:
-        words = line.replace("SEED", f"{run.path}/seed.conf").split(maxsplit=2 if "SEED" in line else -1)
+        words = [word.replace("SEED", f"{run.path}/seed.conf") for word in line.split()]
+        words = [word.replace("PLAN", f"{run.path}/plan.json") for word in words]
         for more in ([], ["--json"]):
             background = line in ("start", "restart")
             ran = run.run(*words, *more) if background else run.call(*words, *more)

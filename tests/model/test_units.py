@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ullage.model.units import format_age, format_size, parse_duration, parse_size, printable, rfc3339
+from ullage.model.units import format_age, format_size, format_span, parse_duration, parse_size, printable, rfc3339
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,14 @@ def test_whatever_bytes_are_a_name_they_are_shown_in_one_printable_line(name: by
     shown = printable(os.fsdecode(name))
     assert shown.isprintable()
     shown.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0 s"), (0.9, "0 s"), (40, "40 s"), (3600, "1 h"), (3659, "1 h"), (11_520, "3 h 12 min"),
+        (4 * 86400 + 3 * 3600 + 1800, "4 d 3 h"), (86400 + 59, "1 d"), (400 * 86400, "400 d"),
+    ],
+)  # fmt: skip
+def test_a_wait_is_told_in_two_units(seconds: float, shown: str) -> None:
+    assert format_span(seconds) == shown

@@ -9,6 +9,7 @@ from tests.mutants.harm import CHOSEN
 from tests.mutants.holds import AGAIN, FLOORS, PINS
 from tests.mutants.nature import HANDLES, MOUNTS, WRITERS
 from tests.mutants.others import OTHERS
+from tests.mutants.plans import PLANS
 from tests.mutants.space import SPACE
 from tests.mutants.tables import TABLES
 from tests.mutants.waiting import WAITING
@@ -16,5 +17,5 @@ from tests.mutants.waiting import WAITING
 GUARDS = (
     *(*DURABILITY, *WAITING),
     *(*HANDLES, *AGAIN, *PINS, *FLOORS, *WRITERS, *MOUNTS),
-    *(*IDENTITY, *TIME, *SPACE, *COPIES, *OTHERS, *TABLES, *CHOSEN),
+    *(*IDENTITY, *TIME, *SPACE, *COPIES, *OTHERS, *TABLES, *CHOSEN, *PLANS),
 )

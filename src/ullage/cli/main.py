@@ -23,6 +23,8 @@ COMMANDS = {
     "show": "show",
     "plan": "plan",
     "simulate": "simulate",
+    "explain": "explain",
+    "apply": "apply",
     "monitor": "act",
     "cleanup": "act",
     "emergency": "act",

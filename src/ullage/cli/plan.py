@@ -5,16 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options
-from ullage.cli.output import fail_where_unavailable, level_text, out, print_json, table
-from ullage.errors import UllageError
+from ullage.cli.output import fail_where_unavailable, level_text, out, percent, print_json, say, table
+from ullage.errors import UllageError, UsageError
 from ullage.model.backups import Selection
-from ullage.model.units import format_age, format_size, printable
+from ullage.model.plans import Plan, View
+from ullage.model.readings import Reading
+from ullage.model.units import format_age, format_size, parse_size, printable, rfc3339
 from ullage.model.words import CleanupLevel, Level
-from ullage.policy import respond
-from ullage.policy.assess import assess
+from ullage.policy import assess, respond
+from ullage.policy.assess import Goal
+from ullage.policy.assume import Assumed, Until, assume, parse_at, parse_until, when
+from ullage.policy.plan import plan as planned
+from ullage.policy.respond import Response
 
 LEVELS = click.Choice([str(level) for level in CleanupLevel])
 DEFAULT_LEVEL, DEFAULT_COUNT = CleanupLevel.MODERATE, 10
@@ -23,14 +30,36 @@ DEFAULT_LEVEL, DEFAULT_COUNT = CleanupLevel.MODERATE, 10
 @click.command()
 @click.argument("level", type=LEVELS, required=False)
 @click.argument("count", type=click.IntRange(min=1), required=False)
+@click.option("--until", metavar="GOAL", help='As many as it takes: "40 % free", "80 % used", "50 GiB free".')
+@click.option("--at", metavar="TIME", help="As if it were then: a date, or a time in UTC like 2026-12-24T18:00.")
+@click.option("--fill", metavar="SIZE", help='As if so much more were used: "200 GB".')
+@click.option("--save", metavar="FILE", help="Keep the plan of one store for ullage apply, for a day at most.")
+@click.option("--overwrite", is_flag=True, help="Where FILE is there already, take its place.")
 @common_options
-def plan(level: str | None, count: int | None) -> None:
+def plan(
+    level: str | None,
+    count: int | None,
+    until: str | None,
+    at: str | None,
+    fill: str | None,
+    save: str | None,
+    overwrite: bool,
+) -> None:
     """Show which backups would go, in order, and why the others stay.
 
-    At LEVEL (that of the present pressure, else moderate), at most COUNT.
+    At LEVEL (that of the present pressure, else moderate), at most COUNT. What the present pressure does not need is
+    marked: it would not go. With --until no more are shown than that needs. --at and --fill ask the same of a store as
+    it would be; nothing is touched.
     """
     with application() as app:
-        stores = [_store(app, site, level, count) for site in app.chosen(common().store)]
+        question = _question(app, level, count, until, at, fill)
+        sites = app.chosen(common().store)
+        if save is not None and len(sites) != 1:
+            raise UsageError("a plan is saved of one store; say which with --store")
+        answers = [_answer(app, site, question) for site in sites]
+        stores = [document for _, _, document in answers]
+        if save is not None and stores[0]["fault"] is None:
+            _save(app, sites[0], *answers[0][:2], question, save, overwrite)
     if common().json:
         print_json({"stores": stores})
     else:
@@ -40,27 +69,95 @@ def plan(level: str | None, count: int | None) -> None:
     fail_where_unavailable(stores)
 
 
-def _store(app: Any, site: Any, level: str | None, count: int | None) -> dict[str, Any]:
-    store = site.settings
-    pressure = assess(site.read(), store.watermarks)
-    chosen, limit = _level_and_limit(pressure.level, store, level, count)
-    fault = None
+def _save(app: Any, site: Any, found: Plan, goal: Goal | None, question: _Question, path: str, over: bool) -> None:
+    """Keep what the goal needs of a plan for ``apply``."""
+    from ullage.config.planfile import write_plan
+    from ullage.policy.stale import saved_plan
+
+    names = [step.candidate.backup.id for step in found.taken]
+    with site.open() as opened:
+        handles = {name: opened.source.handle(name) or "" for name in names}
+    kept = saved_plan(
+        found,
+        site.settings,
+        identity=app.identity(site.settings.name),
+        handles=handles,
+        goal=goal,
+        until=question.until_text,
+        assumed=question.assumed,
+        now=app.clock.now(),
+    )
+    write_plan(path, kept, over=over)
+    say(f"saved {printable(path)}, {len(names)} to go; ullage apply {printable(path)} carries it out")
+
+
+class _Question(Struct, frozen=True, kw_only=True):
+    """What was asked for on the command line."""
+
+    level: str | None
+    count: int | None
+    until: Until | None
+    until_text: str | None
+    assumed: Assumed
+
+
+def _question(
+    app: Any, level: str | None, count: int | None, until: str | None, at: str | None, fill: str | None
+) -> _Question:
+    """Raises UsageError for what cannot be read, and for a time that is over."""
     try:
-        with site.open() as opened:
-            selection: Selection = app.engine.select(opened, chosen, limit)
+        then = None if at is None else parse_at(at)
+        if then is not None and then < app.clock.now():
+            raise ValueError(f"{at!r} is over; --at asks what will be")
+        assumed = Assumed(at=then, fill=0 if fill is None else parse_size(fill))
+        goal = None if until is None else parse_until(until)
+    except ValueError as error:
+        raise UsageError(printable(str(error))) from None
+    return _Question(level=level, count=count, until=goal, until_text=until, assumed=assumed)
+
+
+def _answer(app: Any, site: Any, question: _Question) -> tuple[Plan, Goal | None, dict[str, Any]]:
+    """The plan for a store, the goal of its level where none was asked for, and the document of it."""
+    store = site.settings
+    try:
+        view: View = app.engine.view(site)
     except UllageError as error:
-        fault = printable(str(error))
-        selection = Selection(level=chosen, strategy=store.reclaim.strategy, limit=limit, candidates=(), stays={})
-    now = app.clock.now()
+        view = View(now=app.clock.now(), reading=Reading(at=app.clock.now(), fault=str(error)), backups=())
+    view = assume(view, question.assumed)
+    pressure = assess.assess(view.reading, store.watermarks)
+    asked = _asked(pressure.level, store, question)
+    want = question.until or asked.goal
+    found = planned(view, asked, store, question.until)
+    steps = found.steps if question.until is None else found.taken
+    return (
+        found,
+        asked.goal if question.until is None else None,
+        {
+            "name": store.name,
+            "level": pressure.level,
+            "fault": None if view.reading.fault is None else printable(view.reading.fault),
+            "usage_percent": pressure.usage,
+            "assumed": _assumed(question.assumed),
+            **_selected(found.selection),
+            "candidates": [shapes.step(step, now=view.now) for step in steps],
+            "goal": None if want is None else when(want, store.watermarks),
+            **_goal(found),
+        },
+    )
+
+
+def _assumed(assumed: Assumed) -> dict[str, Any] | None:
+    if not assumed.sentences:
+        return None
+    at = None if assumed.at is None else rfc3339(assumed.at)
+    return {"at": at, "fill_bytes": assumed.fill, "sentences": assumed.sentences}
+
+
+def _selected(selection: Selection) -> dict[str, Any]:
     return {
-        "name": store.name,
-        "level": pressure.level if fault is None else Level.UNAVAILABLE,
-        "fault": fault,
-        "usage_percent": pressure.usage,
         "cleanup_level": selection.level,
         "strategy": selection.strategy,
         "limit": selection.limit,
-        "candidates": [shapes.candidate(c.backup, c.score, c.reasons, now=now) for c in selection.chosen],
         "beyond_limit": len(selection.candidates) - len(selection.chosen),
         "stays": [
             {"backup_id": printable(backup_id), "reasons": [printable(reason) for reason in reasons]}
@@ -69,38 +166,79 @@ def _store(app: Any, site: Any, level: str | None, count: int | None) -> dict[st
     }
 
 
-def _level_and_limit(level: Level, store: Any, asked: str | None, count: int | None) -> tuple[CleanupLevel, int | None]:
-    """What was asked for; else what the present pressure would use; else what ``cleanup`` would."""
-    if asked is not None:
-        return CleanupLevel(asked), count or DEFAULT_COUNT
+def _goal(found: Plan) -> dict[str, Any]:
+    shortfall = found.shortfall
+    return {
+        "target_bytes": found.target_bytes,
+        "target_inodes": found.target_inodes,
+        "pending_bytes": found.pending_bytes,
+        "pending_inodes": found.pending_inodes,
+        "needed": len(found.taken),
+        "usage_percent_after": found.usage_after,
+        "shortfall_bytes": shortfall[0],
+        "shortfall_inodes": shortfall[1],
+    }
+
+
+def _asked(level: Level, store: Any, question: _Question) -> Response:
+    """What was asked for; else what the present pressure would do; else what ``cleanup`` would.
+
+    A goal of one's own has no limit but the one that was given.
+    """
     response = respond.response(level, store)
-    if response is not None:
-        return response.cleanup_level, count or response.limit
-    return DEFAULT_LEVEL, count or DEFAULT_COUNT
+    if question.level is not None or response is None:
+        response = respond.by_hand(
+            CleanupLevel(question.level or DEFAULT_LEVEL), question.count or DEFAULT_COUNT, level
+        )
+    return response if question.until is None else replace(response, limit=question.count)
 
 
 def _print(store: dict[str, Any]) -> None:
     limit = "no limit" if store["limit"] is None else f"at most {store['limit']}"
     out(
-        f"store {store['name']} is {level_text(store['level'])}; {store['cleanup_level']}, {store['strategy']}, {limit}"
+        f"store {store['name']} is {level_text(store['level'])}, {percent(store['usage_percent'])} used;"
+        f" {store['cleanup_level']}, {store['strategy']}, {limit}"
     )
-    gain = sum(c["reclaimable_bytes"] for c in store["candidates"])
-    out(f"would go, in this order ({len(store['candidates'])}, {format_size(gain)} in all):")
-    table(
-        ["", "BACKUP", "STATE", "AGE>", "GAIN>", "BECAUSE"], (_row(n, c) for n, c in enumerate(store["candidates"], 1))
-    )
+    for sentence in [] if store["assumed"] is None else store["assumed"]["sentences"]:
+        out(f"({sentence})")
+    steps, needed = store["candidates"], store["needed"]
+    gain = sum(step["gain_bytes"] for step in steps[:needed])
+    until = "" if store["goal"] is None else f", until {store['goal']}"
+    out(f"would go, in this order ({needed}, {format_size(gain)} in all){until}:")
+    rows = [_row(number, step) for number, step in enumerate(steps, 1)]
+    heads = ["", "BACKUP", "STATE", "AGE>", "GAIN>", "USED THEN>", "BECAUSE"]
+    table(heads, rows[:needed])
+    for line in _end(store):
+        out(line)
+    if rows[needed:]:
+        out(f"not needed for that ({len(rows) - needed}), next in the order:")
+        table(heads, rows[needed:])
     if store["beyond_limit"]:
         out(f"({store['beyond_limit']} more could go, beyond the limit)")
     out(f"stay ({len(store['stays'])}):")
     table(["", "BACKUP", "BECAUSE"], (["", one["backup_id"], "; ".join(one["reasons"])] for one in store["stays"]))
 
 
-def _row(number: int, candidate: dict[str, Any]) -> list[str]:
+def _end(store: dict[str, Any]) -> list[str]:
+    """What there is to say of the goal."""
+    lines = []
+    if store["goal"] is not None and (store["pending_bytes"] or store["pending_inodes"]):
+        lines.append(f"(the trash gives back {format_size(store['pending_bytes'])} besides)")
+    missing = [format_size(store["shortfall_bytes"])] if store["shortfall_bytes"] else []
+    missing += [f"{store['shortfall_inodes']} inodes"] if store["shortfall_inodes"] else []
+    if missing:
+        lines.append(f"not enough: {' and '.join(missing)} would still be missing until {store['goal']}")
+    return lines
+
+
+def _row(number: int, step: dict[str, Any]) -> list[str]:
+    because = [*step["reasons"], *([step["action_reason"]] if step["action_reason"] else [])]
     return [
         str(number),
-        candidate["backup_id"],
-        candidate["state"],
-        format_age(candidate["age_seconds"] or 0),
-        format_size(candidate["reclaimable_bytes"]),
-        ", ".join(candidate["reasons"]),
+        step["backup_id"],
+        step["state"],
+        format_age(step["age_seconds"] or 0),
+        format_size(step["gain_bytes"]),
+        percent(step["usage_percent_after"]),
+        ", ".join([*(["archived first"] if step["action"] == "archive" else []), *because]),
     ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ullage.engine.caps import Hold
 from ullage.model.backups import Archive, Backup, Operation, Pin, Score
 from ullage.model.cycles import CycleRecord
+from ullage.model.plans import Step
 from ullage.model.readings import Space
 from ullage.model.settings import Marks, Watermarks
 from ullage.model.units import printable, rfc3339
@@ -68,6 +69,20 @@ def candidate(backup: Backup, score: Score | None, reasons: Iterable[str], *, no
         "boosted_confidence": None if score is None else score.boosted,
         "reasons": [printable(reason) for reason in reasons],
         "series": _series(backup.id),
+    }
+
+
+def step(found: Step, *, now: float) -> Shape:
+    """A step of a plan: C, how it would go, and what that gives back."""
+    one = found.candidate
+    return {
+        **candidate(one.backup, one.score, one.reasons, now=now),
+        "action": found.action,
+        "action_reason": printable(found.why),
+        "gain_bytes": found.size_bytes,
+        "gain_inodes": found.inodes,
+        "usage_percent_after": found.usage,
+        "needed": found.needed,
     }
 
 

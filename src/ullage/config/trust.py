@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 
-from ullage.errors import SettingsError
+from ullage.errors import Refused, SettingsError, UsageError
 from ullage.model.units import printable
 from ullage.system.access import READ, WRITE, open_way, others_may, owned_by_another
 
@@ -36,6 +36,28 @@ def read_settings(path: str) -> str:
         raise SettingsError([f"{shown}: cannot read the settings file: {error.strerror or error}"]) from None
     except ValueError as error:  # UnicodeDecodeError, a NUL in the path, too large
         raise SettingsError([f"{shown}: not a settings file: {_reason(error)}"]) from None
+
+
+def read_trusted(path: str, most: int) -> str:
+    """The text of a file of at most ``most`` bytes that says what is deleted. Raises Refused where others may write it.
+
+    Raises UsageError where it cannot be read.
+    """
+    shown = printable(path)
+    try:
+        descriptor = _open(path)
+        try:
+            faults = [*_faults_of(descriptor, "the file"), *open_way(os.path.abspath(path))]
+            data = b"" if faults else _read(descriptor, most)
+        finally:
+            os.close(descriptor)
+        if faults:
+            raise Refused("\n".join(f"{shown}: {fault}" for fault in faults))
+        return data.decode()
+    except OSError as error:
+        raise UsageError(f"cannot read {shown}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise UsageError(f"cannot read {shown}: {_reason(error)}") from None
 
 
 def first_line(path: str) -> str:
@@ -124,21 +146,21 @@ def _open(path: str) -> int:
     return descriptor
 
 
-def _read(descriptor: int) -> bytes:
+def _read(descriptor: int, most: int = LARGEST_FILE) -> bytes:
     with open(descriptor, "rb", closefd=False) as file:
-        data = file.read(LARGEST_FILE + 1)
-    if len(data) > LARGEST_FILE:
-        raise ValueError(f"it is larger than {LARGEST_FILE} bytes")
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it is larger than {most} bytes")
     return data
 
 
-def _faults_of(descriptor: int) -> list[str]:
+def _faults_of(descriptor: int, what: str = "the settings file") -> list[str]:
     status = os.fstat(descriptor)
     faults = []
     if owned_by_another(status):
-        faults.append(f"the settings file belongs to user {status.st_uid}; it must be ours or root's: chown it")
+        faults.append(f"{what} belongs to user {status.st_uid}; it must be ours or root's: chown it")
     if others_may(descriptor, status, WRITE):
-        faults.append("others may write the settings file, and so decide what is deleted: chmod go-w it")
+        faults.append(f"others may write {what}, and so decide what is deleted: chmod go-w it")
     return faults
 
 

@@ -22,11 +22,14 @@ from ullage.engine.trash import Trash, due
 from ullage.errors import Busy, CatalogError, Interrupted, Refused, UllageError, Unavailable
 from ullage.model.backups import Operation, Selection
 from ullage.model.cycles import CycleRecord, QueuedAlert
+from ullage.model.plans import SavedPlan, View
 from ullage.model.readings import Pressure, Reading
 from ullage.model.words import Action, CleanupLevel, Level, Result, Trigger
-from ullage.policy.assess import Goal, archive_pressed, assess
+from ullage.policy.assess import archive_pressed, assess
+from ullage.policy.assume import Want
 from ullage.policy.cadence import Rhythm
 from ullage.policy.caps import binds, told
+from ullage.policy.respond import by_hand
 from ullage.policy.stall import stall_after
 from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
 
@@ -166,15 +169,40 @@ class Engine:
         """A person's clean-up: at most ``limit`` backups, under pressure no more than end it."""
 
         def clean(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
-            goal = Goal.LOW if pressure.level is not Level.OK else None
+            asked = by_hand(level, limit, pressure.level)
             yield from empty_trash(reclaim, pressure)
-            yield from reclaim.clean(level, limit, goal, f"manual disk cleanup: {level}")
+            yield from reclaim.clean(level, limit, asked.goal, f"manual disk cleanup: {level}")
 
         return self._command(site, act, Trigger.USER, clean)
+
+    def apply(
+        self, site: Site, saved: SavedPlan, want: Want | None, reason: str, identity: Callable[[], str], act: Act
+    ) -> CycleRecord:
+        """A saved plan carried out. Raises Refused, with nothing done, where it is stale: with all that changed."""
+        frozen = self.clock_fault()
+        if frozen is not None:
+            raise Refused(f"{frozen} (ullage clock accept)")
+        pressure = assess(site.read(), site.settings.watermarks)
+        with self.working(site, act, Trigger.USER) as reclaim:
+            changes = reclaim.staleness(saved, identity())
+            if changes:
+                raise Refused("\n".join([f"{reason} is stale, and nothing was done:", *changes]))
+            actions = list(reclaim.apply(saved, want, reason))
+            faults = self._judge(reclaim)
+            reclaim.tidy()
+        return self._record(site, pressure, actions, (), faults=faults)
 
     def select(self, opened: OpenStore, level: CleanupLevel, limit: int | None) -> Selection:
         """Every backup of an opened store judged for a level."""
         return self._reclaim(opened, Act(dry_run=True), Trigger.USER).select(level, limit)
+
+    def view(self, site: Site) -> View:
+        """What a decision about the store is made of, as it is now. Raises Unavailable."""
+        with self.working(site, Act(dry_run=True), Trigger.USER) as reclaim:
+            pressure = assess(reclaim.reading, site.settings.watermarks)
+            _, expected = self._trash_beside(site, Act(dry_run=True), pressure, [])
+            reclaim.expect(*expected)
+            return reclaim.view
 
     def clock_fault(self) -> str | None:
         """Why the wall clock is not believed; None where it is. The mark that is trusted moves on."""

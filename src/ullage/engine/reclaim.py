@@ -14,11 +14,13 @@ from ullage.engine.execute import Executor, describe
 from ullage.engine.trash import Trash
 from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refused, UllageError, Unavailable
 from ullage.model.backups import Archive, Backup, Operation, Selection, Share
+from ullage.model.plans import SavedPlan, View
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import Action, CleanupLevel, Kind, Level, Phase, Result, State, Strategy, Trigger, Unit
-from ullage.policy import assess, lifecycle, protect, respond, select, stall
+from ullage.policy import assess, lifecycle, protect, respond, select, stale, stall
 from ullage.policy.assess import Goal
+from ullage.policy.assume import Until, Want, needed_for
 from ullage.policy.course import Course
 from ullage.policy.gain import Gains
 from ullage.policy.lifecycle import Prior
@@ -83,6 +85,18 @@ class Reclaim:
     def reading(self) -> Reading:
         """The store as it is now."""
         return self._opened.gauge.read()
+
+    @property
+    def view(self) -> View:
+        """What a plan is made of: the backups as they were looked at, the store as it is now."""
+        return View(
+            now=self._clock.now(),
+            reading=self.reading,
+            backups=tuple(self._backups.values()),
+            shares=self._shares,
+            pending_bytes=self._pending[0],
+            pending_inodes=self._pending[1],
+        )
 
     @property
     def settings(self) -> StoreSettings:
@@ -226,6 +240,27 @@ class Reclaim:
             why = f"{reason}; {self._store.reclaim.strategy}"
             yield self._reported(self._reclaim(op, why, allowed, forced=forced, archive_first=archive_first))
 
+    def apply(self, saved: SavedPlan, want: Want | None, reason: str) -> Iterator[Operation]:
+        """The steps of a saved plan, in its order, until ``want`` is reached; only the very directories it names."""
+
+        def allowed(fresh: Backup) -> tuple[str, ...]:
+            floor = self._floor(fresh.id)
+            return select.recheck(fresh, saved.cleanup_level, floor, self._store, now=self._clock.now())
+
+        steps = {step.backup_id: step for step in saved.steps}
+        for backup in self._each([self._backups[name] for name in steps], None, want):
+            step = steps[backup.id]
+            only = step.action is Action.ARCHIVE  # what was to be archived is not deleted in the place of that
+            yield self._reported(
+                self._reclaim(backup, reason, allowed, forced=False, archive_first=False, only=only, handle=step.handle)
+            )
+
+    def staleness(self, saved: SavedPlan, identity: str) -> tuple[str, ...]:
+        """Why a saved plan may not be carried out on the store as it is."""
+        source = self._opened.source
+        found = {step.backup_id: source.handle(step.backup_id) or "" for step in saved.steps}
+        return stale.staleness(saved, self.view, self._store, identity=identity, handles=found)
+
     def promote(self, reason: str, *, forced: bool = False) -> Iterator[Operation]:
         """CONFIRMED (forced: PENDING) backups that become CLEANABLE, so that the next cycle may choose them."""
         now = self._clock.now()
@@ -335,7 +370,7 @@ class Reclaim:
         """The live backup of that id."""
         return self._backups.get(backup_id)
 
-    def _each(self, ranking: Iterable[Backup], limit: int | None, goal: Goal | None) -> Iterator[Backup]:
+    def _each(self, ranking: Iterable[Backup], limit: int | None, goal: Want | None) -> Iterator[Backup]:
         """The backups to try, one after the other, as long as one more is needed and allowed."""
         self._acted = 0
         most = len(self._backups) if limit is None else 3 * limit + 20
@@ -352,25 +387,29 @@ class Reclaim:
                     return
                 yield backup
 
-    def _enough(self, goal: Goal | None) -> bool:
+    def _enough(self, goal: Want | None) -> bool:
         if goal is None:
             return False
         reading = self._first_reading if self.dry_run else self.reading
         lacks = self._note(goal, reading)
-        if self.dry_run or any(self._pending):
+        if self.dry_run or any(self._pending) or isinstance(goal, Until):
             return self._lacking(goal) == (0, 0)
         return reading.fault is not None or not lacks
 
-    def _note(self, goal: Goal, reading: Reading) -> frozenset[Unit]:
+    def _note(self, goal: Want, reading: Reading) -> frozenset[Unit]:
         """What is lacking, noted: by that the next act is weighed."""
-        self._lacks = assess.lacking(goal, reading, self._store.watermarks)
+        if isinstance(goal, Until):
+            needed = zip((Unit.BYTES, Unit.INODES), needed_for(goal, reading, self._store.watermarks), strict=True)
+            self._lacks = frozenset(unit for unit, units in needed if units)
+        else:
+            self._lacks = assess.lacking(goal, reading, self._store.watermarks)
         self._trees = _metadata(reading)
         return self._lacks
 
-    def _lacking(self, goal: Goal) -> tuple[int, int]:
+    def _lacking(self, goal: Want) -> tuple[int, int]:
         """(bytes, inodes) that are missing until the goal, besides what is planned or to come without more going."""
         reading = self._first_reading if self.dry_run else self.reading
-        size, inodes = assess.missing(goal, reading, self._store.watermarks)
+        size, inodes = needed_for(goal, reading, self._store.watermarks)
         planned, pending = self._planned, self._pending
         return max(0, size - planned[0] - pending[0]), max(0, inodes - planned[1] - pending[1])
 
@@ -391,12 +430,17 @@ class Reclaim:
         forced: bool,
         archive_first: bool,
         only: bool = False,
+        handle: str = "",
     ) -> Operation:
-        """One backup, archived or deleted, or the reason why not. ``only``: archived or nothing."""
+        """One backup, archived or deleted, or the reason why not.
+
+        ``only``: archived or nothing. ``handle``: this very directory.
+        """
         archive, why = (True, "asked for") if only else self._choice(backup, archive_first)
         action, to_state = (Action.ARCHIVE, State.ARCHIVED) if archive else (Action.DELETE, State.DELETED)
         full = f"{reason}; {why}" if archive_first and not only else reason
         op = self._operation(backup.id, action, backup.state, to_state, full, forced and (only or not archive))
+        op = replace(op, handle=handle)
         refused = self._refusal(op)
         if refused is not None:
             return refused
@@ -476,6 +520,8 @@ class Reclaim:
 
     def _act(self, held: Held, op: Operation, allowed: Callable[[Backup], tuple[str, ...]], *, only: bool) -> Operation:
         """Look again, then archive or delete. ``only``: no deleting in the place of archiving."""
+        if op.handle not in ("", held.handle):
+            raise Changed("it is another directory by that name; look again")
         fresh = held.look(self._stop)
         self._backups[fresh.id] = fresh
         no = allowed(fresh)

@@ -36,7 +36,7 @@ def emergency(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
     reason = reason_of(pressure, "emergency")
     if pressure.level is Level.EMERGENCY:
         reclaim.give_up_ballast()
-    if not reached(response.goal, reclaim.reading, reclaim.settings.watermarks):  # by hand it may be asked for
+    if not reached(Goal.TARGET, reclaim.reading, reclaim.settings.watermarks):  # by hand it may be asked for
         yield from reclaim.empty_trash(reason)
     yield from reclaim.clean(
         response.cleanup_level,

@@ -73,6 +73,17 @@ def format_age(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def format_span(seconds: float) -> str:
+    """A time to wait, for a person, in two units: ``4 d 3 h``, ``3 h 12 min``, ``40 s``."""
+    left = int(seconds)
+    found: list[str] = []
+    for unit, factor in (("d", int(DAY)), ("h", 3600), ("min", 60), ("s", 1)):
+        if left >= factor or found:
+            found.append(f"{left // factor} {unit}")
+            left %= factor
+    return " ".join(part for part in found[:2] if not part.startswith("0 ")) or "0 s"
+
+
 def rfc3339(at: float) -> str:
     """``2026-11-23T02:30:00Z`` for epoch seconds; whole seconds, UTC. Beyond the years 1 to 9999, their bounds."""
     held = min(max(at, _FIRST), _LAST)

@@ -80,6 +80,18 @@ def reached(goal: Goal, reading: Reading, marks: Watermarks) -> bool:
     return all(_done(goal, one) for one in _all(reading, marks))
 
 
+def told(goal: Goal, marks: Watermarks) -> str:
+    """When a goal is reached, for a person."""
+    if goal is Goal.TARGET:
+        parts = [f"{marks.target_free:g} % are free"] if marks.target_free > 0 or not marks.free.target_free else []
+        parts += [f"{exact_size(marks.free.target_free)} are free"] if marks.free.target_free else []
+    else:
+        percent, free = _limits(goal, marks.of_bytes)
+        parts = [f"usage is under {percent:g} %"] if percent < 100 or not free else []
+        parts += [f"more than {exact_size(free)} are free"] if free else []
+    return " and ".join(parts)
+
+
 def level_of(space: Space, marks: Watermarks) -> Level:
     """The worst level that any limit of the space gives; a watermark belongs to the level it begins."""
     return _level(worst_of(space, marks))
@@ -200,6 +212,11 @@ def room(goal: Goal | None, reading: Reading, marks: Watermarks) -> Iterator[tup
         yield min(percent / 100.0 * one.usable - one.used, one.slack - free), one.unit is Unit.INODES
 
 
+def overrun(space: Space) -> bool:
+    """Whether more is used than there is, and nothing left; where that is assumed only, there is less than nothing."""
+    return space.used_bytes > space.total_bytes and space.available_bytes >= 0
+
+
 def shown_percent(usage: float) -> str:
     """One decimal, cut and not rounded: a watermark is not shown as reached before it is."""
     return f"{floor(round(usage * 10, 6)) / 10:.1f}"
@@ -210,12 +227,8 @@ def _all(reading: Reading, marks: Watermarks) -> list[Measure]:
 
 
 def _usable(space: Space) -> int:
-    """What the percentage is of. A ``capacity`` that is overrun stays what it is: the overrun must be gained too.
-
-    What is only assumed to be overrun has less than nothing available, and is as large as before.
-    """
-    overrun = space.used_bytes > space.total_bytes and space.available_bytes >= 0
-    return space.total_bytes if overrun else space.used_bytes + space.available_bytes
+    """What the percentage is of. A ``capacity`` that is overrun stays what it is: the overrun must be gained too."""
+    return space.total_bytes if overrun(space) else space.used_bytes + space.available_bytes
 
 
 def _of_metadata(marks: Watermarks) -> Marks:

@@ -31,13 +31,13 @@ ARCHIVE_INODES = 3
 
 
 class Response(Struct, frozen=True, kw_only=True):
-    """One reclaim: who may go, how many (None: no limit), how, and until when."""
+    """One reclaim: who may go, how many (None: no limit), how, and until when (None: as many as the limit lets)."""
 
     cleanup_level: CleanupLevel
     limit: int | None
     forced: bool
     archive_first: bool
-    goal: Goal
+    goal: Goal | None
 
 
 def response(level: Level, store: StoreSettings) -> Response | None:
@@ -48,6 +48,12 @@ def response(level: Level, store: StoreSettings) -> Response | None:
     if level is Level.CRITICAL:
         return replace(calm, cleanup_level=CleanupLevel.MODERATE, limit=store.reclaim.max_per_cycle)
     return _emergency(store) if level is Level.EMERGENCY else None
+
+
+def by_hand(cleanup_level: CleanupLevel, limit: int | None, pressure: Level) -> Response:
+    """What a person's clean-up asks for: under pressure no more than ends it."""
+    goal = None if pressure is Level.OK else Goal.LOW
+    return Response(cleanup_level=cleanup_level, limit=limit, forced=False, archive_first=False, goal=goal)
 
 
 def _emergency(store: StoreSettings) -> Response:

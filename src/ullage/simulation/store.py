@@ -121,6 +121,9 @@ class _Source:
     def glance(self, backup_id: str) -> Backup | None:
         return self._world.backups.get(backup_id)
 
+    def handle(self, backup_id: str) -> str | None:
+        return backup_id if backup_id in self._world.backups else None
+
     def archives(self) -> list[Archive]:
         return list(self._world.archives.values())
 

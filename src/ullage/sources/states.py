@@ -110,6 +110,10 @@ class StateSource:
             os.close(fd)
         return replace(backup, pinned=backup_id in self.pins())
 
+    def handle(self, backup_id: str) -> str | None:
+        """What names its directory itself; None where it is gone."""
+        return tree.handle_at(self._roots.backup_fd, backup_id)
+
     def archives(self) -> list[Archive]:
         """Every archive, ours and the seed's."""
         names = self._catalog.archive_ids(self._store)

@@ -1,0 +1,87 @@
+"""A plan: how far down its ranking a reclaim would go, what each step gives back, and what would still be missing.
+
+The same walk as the engine's, before anything is done: ``engine/reclaim.py`` looks again at each and measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ullage.model.backups import Candidate, Selection
+from ullage.model.plans import Plan, Step, View
+from ullage.model.readings import Reading
+from ullage.model.settings import StoreSettings
+from ullage.model.words import Action
+from ullage.policy.assess import assess
+from ullage.policy.assume import Until, needed_for, shifted
+from ullage.policy.gain import Gains
+from ullage.policy.respond import Response, archive_choice
+from ullage.policy.select import select
+
+
+def plan(view: View, asked: Response, store: StoreSettings, until: Until | None = None) -> Plan:
+    """What ``asked`` would take of the store as it is seen; ``until``: a goal in the place of its own."""
+    want = until or asked.goal
+    need = None if want is None else needed_for(want, view.reading, store.watermarks)
+    left = (0, 0) if need is None else (max(0, need[0] - view.pending_bytes), max(0, need[1] - view.pending_inodes))
+    chosen = select(
+        view.backups,
+        asked.cleanup_level,
+        asked.limit,
+        store,
+        now=view.now,
+        need=left if any(left) else None,
+        shares=view.shares,
+    )
+    return plan_of(chosen, view, store, need=need, archive_first=asked.archive_first)
+
+
+def plan_of(
+    selection: Selection, view: View, store: StoreSettings, *, need: tuple[int, int] | None, archive_first: bool = False
+) -> Plan:
+    """The plan of a selection; ``need``: (bytes, inodes) to gain, None where all within the limit go."""
+    return Plan(
+        selection=selection,
+        target_bytes=None if need is None else need[0],
+        target_inodes=None if need is None else need[1],
+        pending_bytes=view.pending_bytes,
+        pending_inodes=view.pending_inodes,
+        usage=_usage(view.reading, store),
+        steps=tuple(_steps(selection, view, store, need, archive_first)),
+    )
+
+
+def _steps(
+    selection: Selection, view: View, store: StoreSettings, need: tuple[int, int] | None, archive_first: bool
+) -> Iterable[Step]:
+    gains = Gains(view.backups, view.shares)
+    size, inodes = view.pending_bytes, view.pending_inodes
+    left = view.reading
+    for candidate in selection.chosen:
+        needed = need is None or size < need[0] or inodes < need[1]
+        action, why = _action(candidate, view.reading, store, archive_first)
+        gained, nodes = gains.take(candidate.backup.id)
+        if action is Action.ARCHIVE and view.reading.same_filesystem:
+            gained = max(0, int(gained - store.archive.ratio_estimate * candidate.backup.size_bytes))
+        size, inodes = size + gained, inodes + nodes
+        left = shifted(left, -gained, -nodes)
+        yield Step(
+            candidate=candidate,
+            action=action,
+            why=why,
+            size_bytes=gained,
+            inodes=nodes,
+            usage=_usage(left, store),
+            needed=needed,
+        )
+
+
+def _action(candidate: Candidate, reading: Reading, store: StoreSettings, archive_first: bool) -> tuple[Action, str]:
+    if not archive_first:
+        return Action.DELETE, ""
+    archive, why = archive_choice(candidate.backup, store, reading)
+    return Action.ARCHIVE if archive else Action.DELETE, why
+
+
+def _usage(reading: Reading, store: StoreSettings) -> float | None:
+    return assess(reading, store.watermarks).usage

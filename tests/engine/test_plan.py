@@ -1,0 +1,66 @@
+"""A plan says beforehand what the engine's dry run does, and what then really goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.engine.world import World
+from ullage.engine.cycle import Act
+from ullage.model.words import Action, CleanupLevel, Result, State
+from ullage.policy import respond
+from ullage.policy.assess import assess
+from ullage.policy.plan import plan
+
+
+@pytest.fixture
+def world(ground: Path) -> World:
+    """Two series, of all states and ages, of ten and more backups."""
+    made = World(ground)
+    made.series(8, State.CLEANABLE)
+    made.series(4, State.CONFIRMED, name="www", mib=0.5)
+    made.series(3, State.PENDING, name="etc", confirmed=False)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("usage", "strategy"),
+    [
+        (60, "oldest_first"),
+        (80, "largest_first"),
+        (90, "confidence_based"),
+        (97, "oldest_first"),
+        (99.5, "largest_first"),
+    ],
+)
+def test_what_the_plan_needs_is_what_the_cycle_takes(world: World, usage: float, strategy: str) -> None:
+    world.set(reclaim={"strategy": strategy}, archive={"before_delete": True})
+    world.press(usage)
+    with world.app() as app:
+        view = app.engine.view(app.sites["main"])
+    asked = respond.response(assess(view.reading, world.store.watermarks).level, world.store)
+    planned = [] if asked is None else list(plan(view, asked, world.store).taken)
+    record = world.cycle(Act(dry_run=True))
+    acts = [op for op in record.actions if op.action in (Action.DELETE, Action.ARCHIVE) and op.result is Result.PLANNED]
+    assert [(op.action, op.backup_id, op.reclaimed_bytes) for op in acts] == [
+        (step.action, step.candidate.backup.id, step.size_bytes) for step in planned
+    ]
+    assert (planned == []) == (usage == 60)
+
+
+@pytest.mark.parametrize("usage", [60, 90])
+def test_what_the_plan_of_a_level_needs_is_what_a_clean_up_takes_and_the_usage_is_as_it_was_told(
+    world: World, usage: float
+) -> None:
+    world.press(usage)
+    with world.app() as app:
+        site = app.sites["main"]
+        view = app.engine.view(site)
+        level = assess(view.reading, world.store.watermarks).level
+        found = plan(view, respond.by_hand(CleanupLevel.AGGRESSIVE, 4, level), world.store)
+        record = app.engine.cleanup(site, CleanupLevel.AGGRESSIVE, 4, Act())
+    done = [op.backup_id for op in record.actions if op.result is Result.DONE]
+    assert done == [step.candidate.backup.id for step in found.taken]
+    assert done
+    assert found.usage_after == pytest.approx(world.usage(), abs=0.1)
