@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.catalog.makers import operation
-from tests.cli.workplace import Workplace
+from tests.cli.workplace import Workplace, set_times
 from ullage.catalog.catalog import Catalog
 from ullage.model.units import MIB
 from ullage.model.words import Action, Result
 
-ONE = "db-20260101"
+ONE, TWO = "db-20260101", "db-20260102"
 
 
 def went(store: Workplace, *pairs: tuple[int, int]) -> None:
@@ -49,3 +51,18 @@ def test_history_shows_both_figures_of_every_reclaim(store: Workplace) -> None:
     assert row["predicted_bytes"] > 0
     assert row["reclaimed_bytes"] >= 0
     assert "PREDICTED" in store.done("history").out
+
+
+def test_a_plan_counts_what_two_backups_share_once_with_the_second_of_them(store: Workplace) -> None:
+    for name, age in ((ONE, 60), (TWO, 50)):
+        top = store.backups / name
+        if name == ONE:
+            (top / "shared").write_bytes(b"x" * 3 * MIB)
+        else:
+            (top / "shared").hardlink_to(store.backups / ONE / "shared")
+        set_times(top, time.time() - age * 86400)
+    plan = store.done("plan", "moderate", "5", "--json").json["stores"][0]
+    gains = [step["gain_bytes"] for step in plan["candidates"]]
+    assert [gain // MIB for gain in gains] == [0, 3]
+    assert plan["predicted_bytes"] == sum(gains)
+    assert plan["predicted_inodes"] == sum(step["gain_inodes"] for step in plan["candidates"])

@@ -174,6 +174,8 @@ def _goal(found: Plan) -> dict[str, Any]:
         "pending_bytes": found.pending_bytes,
         "pending_inodes": found.pending_inodes,
         "needed": len(found.taken),
+        "predicted_bytes": found.gain[0],
+        "predicted_inodes": found.gain[1],
         "usage_percent_after": found.usage_after,
         "shortfall_bytes": shortfall[0],
         "shortfall_inodes": shortfall[1],
@@ -202,9 +204,8 @@ def _print(store: dict[str, Any]) -> None:
     for sentence in [] if store["assumed"] is None else store["assumed"]["sentences"]:
         out(f"({sentence})")
     steps, needed = store["candidates"], store["needed"]
-    gain = sum(step["gain_bytes"] for step in steps[:needed])
     until = "" if store["goal"] is None else f", until {store['goal']}"
-    out(f"would go, in this order ({needed}, {format_size(gain)} in all){until}:")
+    out(f"would go, in this order ({needed}, {format_size(store['predicted_bytes'])} in all){until}:")
     rows = [_row(number, step) for number, step in enumerate(steps, 1)]
     heads = ["", "BACKUP", "STATE", "AGE>", "GAIN>", "USED THEN>", "BECAUSE"]
     table(heads, rows[:needed])
