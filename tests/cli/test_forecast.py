@@ -6,6 +6,7 @@ import re
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from tests.cli.shapes import faults
 from tests.cli.workplace import Workplace
@@ -89,6 +90,22 @@ def test_a_mark_that_is_not_in_sight_is_null_and_what_is_not_counted_too(store: 
     found = document["stores"][0]["forecast"]
     assert found["bytes"] == dict.fromkeys(("warning", "critical", "emergency", "full"))
     assert (found["inodes"], found["basis"]["inodes"]) == (None, None)
+
+
+def test_check_says_the_seconds_until_it_is_likely_full_as_performance_data(store: Workplace) -> None:
+    assert "until full" not in store.done("check").out
+    soon = replace(BYTES, arrivals=(Arrival(earliest=time.time(), likely=time.time() + 5 * DAY, latest=None),) * 4)
+    with Catalog.open(str(store.state)) as catalog:
+        catalog.add_outlook("main", Outlook(at=time.time(), sights=(INODES, soon)), instead=None)
+    found = re.search(r" 'main until full'=([0-9]+)s;;;0\n", store.done("check").out)
+    assert found is not None
+    assert 5 * DAY - 60 < int(found[1]) <= 5 * DAY
+
+
+def test_a_full_that_is_not_in_sight_is_no_performance_data(store: Workplace) -> None:
+    with Catalog.open(str(store.state)) as catalog:
+        catalog.add_outlook("main", Outlook(at=AT, sights=(INODES,)), instead=None)
+    assert "until full" not in store.done("check").out
 
 
 def test_before_the_first_forecast_it_is_said_that_there_is_none(store: Workplace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -14,6 +15,7 @@ from ullage.model.settings import Free, Marks, Watermarks
 from ullage.model.units import printable
 from ullage.model.words import Level, Unit
 from ullage.policy.assess import Measure, assess, measures, shown_percent
+from ullage.policy.outlook import soonest
 
 CODES = {Level.OK: 0, Level.WARNING: 1, Level.CRITICAL: 2, Level.EMERGENCY: 2, Level.UNAVAILABLE: 3}
 WORDS = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
@@ -29,6 +31,7 @@ def check() -> None:
     try:
         with application() as app:
             read = [(site.settings, site.read()) for site in app.chosen(common().store)]
+            left = {store.name: _until_full(app, store.name) for store, _ in read}
     except (UllageError, OSError) as error:
         _unknown(printable(str(error).split("\n", maxsplit=1)[0]))
         context.exit(3)
@@ -46,7 +49,7 @@ def check() -> None:
             part
             for (store, reading), (_, pressure) in zip(read, found, strict=True)
             if pressure.usage is not None
-            for part in _performance(store.name, store.watermarks, reading)
+            for part in (*_performance(store.name, store.watermarks, reading), *left[store.name])
         )
         out(f"ULLAGE {WORDS[code]} - {words} | {perf}".rstrip(" |"))
     context.exit(code)
@@ -67,7 +70,7 @@ def _plain(text: str) -> str:
 
 def _performance(name: str, marks: Watermarks, reading: Reading) -> Iterator[str]:
     """``'label'=value;warn;crit;min;max`` as the plugin guidelines want it: usage, and what has marks of its own."""
-    label = name.replace("'", "").replace("=", "")
+    label = _label(name)
     known = [one for space in reading.backup for one in measures(space, marks) if one.unit is not Unit.METADATA]
     inodes = [one for one in known if one.unit is Unit.INODES]
     apart = _percent(marks.of_inodes) != _percent(marks.of_bytes)
@@ -76,6 +79,19 @@ def _performance(name: str, marks: Watermarks, reading: Reading) -> Iterator[str
         yield _usage(f"{label} inodes", inodes)
     yield from _free(f"{label} free", "B", [one for one in known if one not in inodes])
     yield from _free(f"{label} inodes free", "", inodes)
+
+
+def _until_full(app: Any, name: str) -> list[str]:
+    """Seconds until it is likely full, by the newest forecast; nothing where that is not in sight or not known."""
+    seen = app.catalog.outlook(name)
+    sight = None if seen is None else soonest(seen)
+    if sight is None or sight.full is None or sight.full.likely is None:
+        return []
+    return [f"'{_label(name)} until full'={max(0.0, sight.full.likely - app.clock.now()):.0f}s;;;0"]
+
+
+def _label(name: str) -> str:
+    return name.replace("'", "").replace("=", "")
 
 
 def _percent(marks: Marks) -> str:
