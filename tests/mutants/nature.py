@@ -14,6 +14,13 @@ HOLDS = "policy/test_protect.py"
 
 HANDLES = (
     Guard(
+        "a subvolume is told from its snapshots",
+        TREE,
+        '    own = f":{status.subvolume}" if status.ino == _SUBVOLUME and status.subvolume is not None else ""\n',
+        '    own = ""\n',
+        ("system/test_tree.py::test_a_subvolume_is_not_taken_for_its_snapshot",),
+    ),
+    Guard(
         "what lies in the trash is what was held",
         RECLAIMER,
         "        if tree.handle_at(trash, token) != held.handle:\n",

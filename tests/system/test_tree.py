@@ -812,3 +812,21 @@ def test_a_full_filesystem_does_not_keep_a_tree_from_going(loop_disk: LoopDisks,
     assert survey(top, attributes=True).entries == 23
     assert remove(fd) == 24
     os.close(fd)
+
+
+@pytest.mark.root
+def test_a_subvolume_is_not_taken_for_its_snapshot(loop_disk: LoopDisks) -> None:
+    """They have inode and birth time in common, and a store of snapshots is full of such."""
+    path = loop_disk("btrfs").path
+    run("btrfs", "subvolume", "create", str(path / "one"))
+    run("btrfs", "subvolume", "snapshot", str(path / "one"), str(path / "two"))
+    root = tree.open_root(str(path))
+    try:
+        one, two = tree.handle_at(root, "one"), tree.handle_at(root, "two")
+        assert one is not None and two is not None and one != two
+        (path / "one").rename(path / "chosen")
+        assert tree.handle_at(root, "chosen") == one
+        with pytest.raises(Changed, match="another directory stands there"):
+            tree.remove_tree(root, "two", handle=one)
+    finally:
+        os.close(root)

@@ -27,9 +27,10 @@ _SYS_OPENAT2 = 437  # one number on every machine
 _SYS_RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276}
 _RENAME_NOREPLACE = 1
 _AT_SYMLINK_NOFOLLOW, _AT_NO_AUTOMOUNT, _AT_EMPTY_PATH = 0x100, 0x800, 0x1000
-_STATX_INO, _STATX_BTIME, _STATX_MNT_ID = 0x100, 0x800, 0x1000
+_STATX_INO, _STATX_BTIME, _STATX_MNT_ID, _STATX_SUBVOL = 0x100, 0x800, 0x1000, 0x8000
+_WANTED = _STATX_INO | _STATX_BTIME | _STATX_MNT_ID | _STATX_SUBVOL
 _ATTR_IMMUTABLE, _ATTR_APPEND, _ATTR_MOUNT_ROOT = 0x10, 0x20, 0x2000
-_STATX = struct.Struct("=I4xQ16xQ40xqI52xQ104x")  # mask, attributes, ino, btime (s, ns), mnt_id of struct statx
+_STATX = struct.Struct("=I4xQ16xQ40xqI52xQ8xQ88x")  # mask, attributes, ino, btime (s, ns), mnt_id, subvol of statx
 _FS_IOC_GETFLAGS, _FS_IOC_SETFLAGS, _FS_NOCOW_FL = 0x80086601, 0x40086602, 0x00800000
 _FS_IOC_GETFSUUID = 0x80111500  # Linux 6.9; struct fsuuid2: length, 16 bytes
 
@@ -37,10 +38,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Statx(Struct, frozen=True, kw_only=True):
-    """What ``statx`` knows beyond ``os.stat``. ``birth_ns`` is None where the filesystem keeps no birth time."""
+    """What ``statx`` knows beyond ``os.stat``. ``birth_ns`` is None where the filesystem keeps no birth time, and
+    ``subvolume`` where it has no subvolumes, or the kernel (before 6.10) does not tell.
+    """
 
     ino: int
     birth_ns: int | None
+    subvolume: int | None
     mount_id: int
     immutable: bool
     append_only: bool
@@ -84,12 +88,13 @@ def statx(fd: int, name: str = "") -> Statx:
     """What is known of ``name`` in the directory ``fd``, links not followed; of ``fd`` itself without a name."""
     buffer = ctypes.create_string_buffer(256)
     flags = _AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | (0 if name else _AT_EMPTY_PATH)
-    _call(_libc.statx, name, fd, os.fsencode(name), flags, _STATX_INO | _STATX_BTIME | _STATX_MNT_ID, buffer)
-    mask, attributes, ino, seconds, nanoseconds, mount_id = _STATX.unpack(buffer.raw)
+    _call(_libc.statx, name, fd, os.fsencode(name), flags, _WANTED, buffer)
+    mask, attributes, ino, seconds, nanoseconds, mount_id, subvolume = _STATX.unpack(buffer.raw)
     return Statx(
         ino=ino,
         birth_ns=seconds * 10**9 + nanoseconds if mask & _STATX_BTIME else None,
         mount_id=mount_id,
+        subvolume=subvolume if mask & _STATX_SUBVOL else None,
         immutable=bool(attributes & _ATTR_IMMUTABLE),
         append_only=bool(attributes & _ATTR_APPEND),
         mount_root=bool(attributes & _ATTR_MOUNT_ROOT),

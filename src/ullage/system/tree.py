@@ -29,6 +29,8 @@ __all__ = [
 ShouldStop = Callable[[], bool]
 _PACE = 256  # entries between two questions whether to stop
 _RETRIES = 100  # directories found not empty again, before a writer is said to be at work
+_SUBVOLUME = 256
+"""The inode of the root of every subvolume (``BTRFS_FIRST_FREE_OBJECTID``)."""
 _SWAPPED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
 
 
@@ -64,9 +66,13 @@ def _make(dir_fd: int, name: str) -> None:
 
 
 def handle_of(fd: int) -> str:
-    """``inode:birth time in ns`` (``inode:-`` where none is kept): the directory itself, across rename and remount."""
+    """``inode:birth time in ns`` (``inode:-`` where none is kept): the directory itself, across rename and remount.
+
+    A subvolume of btrfs and its snapshots have both in common: its own number is added.
+    """
     status = linux.statx(fd)
-    return f"{status.ino}:{'-' if status.birth_ns is None else status.birth_ns}"
+    own = f":{status.subvolume}" if status.ino == _SUBVOLUME and status.subvolume is not None else ""
+    return f"{status.ino}:{'-' if status.birth_ns is None else status.birth_ns}{own}"
 
 
 def handle_at(parent_fd: int, name: str) -> str | None:
