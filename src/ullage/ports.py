@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from ullage.model.backups import Archive, Backup, Operation, Pin, Share
+from ullage.model.holding import Holding
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import Level, Phase, Result, State
@@ -49,11 +50,15 @@ class Gauge(Protocol):
         """The store as it is now."""
         ...
 
-    def settle(self, before: Reading, pending: int, *, archives: bool = False) -> None:
+    def settle(self, before: Reading, pending: int, *, archives: bool = False) -> bool:
         """Wait, within bounds, until ``pending`` bytes more than ``before``, handed back in the background, show.
 
-        ``archives``: on the filesystem of the archives.
+        False: more may come after the bounds. ``archives``: on the filesystem of the archives.
         """
+        ...
+
+    def holding(self, *, archives: bool = False) -> Holding:
+        """Who keeps space of the filesystem, of the backups or of ``archives``, that was freed from coming back."""
         ...
 
     def give_up_ballast(self) -> int:

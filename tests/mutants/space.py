@@ -16,7 +16,7 @@ SPACE = (
     Guard(
         "after each deletion it is measured whether more is needed",
         RECLAIM,
-        "                if self._enough(goal):\n",
+        "                if self._no_more(goal):\n",
         "                if False:\n",
         (GUARDS + "test_without_a_hindrance_the_two_oldest_go",),
     ),
@@ -24,7 +24,7 @@ SPACE = (
         "before each deletion the caps are asked",
         RECLAIM,
         "                if self.budget.forbids(backup.reclaimable_bytes, standing):\n",
-        "                if self._enough(goal):\n",
+        "                if self._no_more(goal):\n",
         ("engine/test_caps.py",),
     ),
     Guard(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.copies import COPIES
 from tests.mutants.durability import DURABILITY
+from tests.mutants.freed import FREED
 from tests.mutants.ground import IDENTITY, TIME
 from tests.mutants.harm import CHOSEN
 from tests.mutants.holds import AGAIN, FLOORS, PINS
@@ -17,5 +18,5 @@ from tests.mutants.waiting import WAITING
 GUARDS = (
     *(*DURABILITY, *WAITING),
     *(*HANDLES, *AGAIN, *PINS, *FLOORS, *WRITERS, *MOUNTS),
-    *(*IDENTITY, *TIME, *SPACE, *COPIES, *OTHERS, *TABLES, *CHOSEN, *PLANS),
+    *(*IDENTITY, *TIME, *SPACE, *FREED, *COPIES, *OTHERS, *TABLES, *CHOSEN, *PLANS),
 )

@@ -61,3 +61,11 @@ def test_a_stall_keeps_what_was_missing_and_what_was_free() -> None:
 def test_it_says_of_what(unit: Unit, told: str) -> None:
     stall = stall_after(None, missing=4096, free=0, now=0.0, first=300.0, unit=unit)
     assert f"gained almost nothing: {told}" in str(stalled(stall, free=0, now=1.0))
+
+
+def test_it_names_who_was_found() -> None:
+    stall = stall_after(
+        None, missing=MIB, free=0, now=0.0, first=300.0, why="1 B still held by process 1, x, 1 deleted file"
+    )
+    said = str(stalled(stall, free=0, now=1.0))
+    assert "did not come back. 1 B still held by process 1, x, 1 deleted file. No more is deleted for" in said

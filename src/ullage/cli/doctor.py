@@ -13,6 +13,7 @@ import click
 from ullage.cli.context import application, common, common_options
 from ullage.cli.output import out, print_json
 from ullage.engine.caps import holds
+from ullage.engine.remarks import still_open
 from ullage.errors import ArchiveError, Changed, Interrupted, UllageError
 from ullage.model.backups import Backup
 from ullage.model.readings import Reading
@@ -105,6 +106,8 @@ def _room(app: Any, opened: Any, reading: Reading, level: Level, backups: list[B
     yield from (("warning", text) for text in senseless(reading, store.watermarks))
     if text := out_of_reach(store, reading, backups, now=now):
         yield "warning", text
+    if text := still_open(opened, reading, level):
+        yield "warning", f"{text}; it comes back when they are closed, or that process ends"
     if text := unconfirmed(backups, now=now):
         yield "warning", f"{text}; look at what makes and confirms them"
 

@@ -13,9 +13,10 @@ from ullage.cli.output import level_text, out, percent, print_json
 from ullage.engine.caps import holds
 from ullage.errors import UllageError
 from ullage.model.backups import Operation
+from ullage.model.readings import Reading
 from ullage.model.settings import Watermarks
 from ullage.model.units import format_size, printable, rfc3339
-from ullage.model.words import State, Unit
+from ullage.model.words import Level, State, Unit
 from ullage.policy.assess import assess, binding, free_told
 from ullage.policy.predictions import LAST, judged
 
@@ -61,6 +62,7 @@ def _store(app: Any, site: Any) -> dict[str, object]:
         "total": shapes.gauge(reading.total, marks),
         "watermarks": shapes.watermarks(marks),
         "held": [shapes.hold(hold) for hold in holds(app.catalog, store, reading, now=app.clock.now())],
+        "still_open": _still_open(site, reading, pressure.level),
         "counts": _counts(site) if reading.fault is None else {},
         "predictions": shapes.predictions(judged(app.catalog.predictions(store.name, LAST))),
         "trash": _trash(app.catalog.trashed(store.name)),
@@ -70,6 +72,19 @@ def _store(app: Any, site: Any) -> dict[str, object]:
             for one in app.catalog.recent(store.name, _RECENT)
         ],
     }
+
+
+def _still_open(site: Any, reading: Reading, level: Level) -> str | None:
+    """Who has deleted files open; asked only under pressure, for it takes a look at every process."""
+    if level is Level.OK or reading.fault is not None:
+        return None
+    from ullage.engine.remarks import still_open
+
+    try:
+        with site.open() as opened:
+            return still_open(opened, reading, level)
+    except (UllageError, OSError):
+        return None
 
 
 def _trash(waiting: list[Operation]) -> dict[str, int]:
@@ -104,6 +119,8 @@ def _print(document: dict[str, Any]) -> None:
             out(f"  held back   {hold['reason']} (lifted by: {hold['lifted_by']})")
         if store["predictions"]["count"]:
             out(f"  predictions {_predicted(store['predictions'])}")
+        if store["still_open"]:
+            out(f"  still open  {store['still_open']}")
         marks = store["watermarks"]
         own = marks.pop("inodes")
         out(f"  watermarks  {_marks(marks, Unit.BYTES)}")

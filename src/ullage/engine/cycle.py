@@ -17,7 +17,7 @@ from ullage.engine.foresight import count_freed, foresee
 from ullage.engine.reclaim import Reclaim
 from ullage.engine.recover import recover
 from ullage.engine.response import emergency, empty_trash, reason_of, relieve_archives, respond_to
-from ullage.engine.telling import CLOCK, EXHAUSTED, FAILURE, UNCONFIRMED, Telling
+from ullage.engine.telling import CLOCK, EXHAUSTED, FAILURE, HELD, UNCONFIRMED, Telling
 from ullage.engine.trash import Trash, due
 from ullage.errors import Busy, CatalogError, Interrupted, Refused, UllageError, Unavailable
 from ullage.model.backups import Operation, Selection
@@ -29,6 +29,7 @@ from ullage.policy.assess import archive_pressed, assess
 from ullage.policy.assume import Want
 from ullage.policy.cadence import Rhythm
 from ullage.policy.caps import binds, told
+from ullage.policy.holding import held_by
 from ullage.policy.respond import by_hand
 from ullage.policy.stall import stall_after
 from ullage.ports import Catalog, Clock, Notifier, OpenStore, Site, Stop
@@ -112,7 +113,11 @@ class Engine:
         self, site: Site, act: Act, reading: Reading, pressure: Pressure, disbelief: str | None, faults: list[str]
     ) -> tuple[list[Operation], tuple[QueuedAlert, ...]]:
         """What was done and told against the pressure; where the clock or a stall forbids it, the trash alone goes."""
+        if not act.dry_run:
+            reading, pressure = self._settled(site, reading, pressure)
         apart = not reading.same_filesystem and archive_pressed(reading, site.settings.watermarks)
+        if pressure.level is Level.OK and not archive_pressed(reading, site.settings.watermarks):
+            return [], ()
         name = site.settings.name
         stalled = self._waiting(name, reading) if disbelief is None else None
         also = self._waiting(name, reading, archives=True) if disbelief is None and apart else None
@@ -136,6 +141,16 @@ class Engine:
             return emptied, ()
         done, failed = self._guarded(site, act, run, faults)
         return emptied + done, () if act.dry_run else self._telling.of(FAILURE, site.settings, pressure, failed)
+
+    def _settled(self, site: Site, reading: Reading, pressure: Pressure) -> tuple[Reading, Pressure]:
+        """The store once what others freed is back: the trash, too, goes for no pressure that is over."""
+        with suppress(UllageError, OSError), site.open() as opened:
+            opened.gauge.settle(reading, 0)
+            if not reading.same_filesystem:
+                opened.gauge.settle(reading, 0, archives=True)
+            now = opened.gauge.read()
+            return now, assess(now, site.settings.watermarks)
+        return reading, pressure
 
     def _remark(
         self, site: Site, reading: Reading, pressure: Pressure, *, moved: bool
@@ -363,6 +378,17 @@ class Engine:
         """Why the store is not reclaimed now although it is pressed: the last time it was of no use."""
         return waiting(self._catalog, store, reading, archives=archives, now=self._clock.now())[1]
 
+    def _said_of(self, reclaim: Reclaim) -> list[str]:
+        """What to say of how a reclaim ended."""
+        return [*self._judge(reclaim), *self._capped(reclaim), *self._awaited(reclaim)]
+
+    def _awaited(self, reclaim: Reclaim) -> list[str]:
+        """What to say of space that is freed and not back, for which no more goes; that and its end are told."""
+        if not reclaim.dry_run:
+            pressure = assess(reclaim.reading, reclaim.settings.watermarks)
+            self._telling.of(HELD, reclaim.settings, pressure, reclaim.waits, Level.WARNING)
+        return [] if reclaim.waits is None else [reclaim.waits]
+
     def _judge(self, reclaim: Reclaim) -> list[str]:
         """What to say of a reclaim that gained nothing; it is remembered, and told, and the next one waits."""
         return [why for archives in (False, True) for why in self._judged(reclaim, archives=archives)]
@@ -378,8 +404,8 @@ class Engine:
             return []
         reading, now = reclaim.reading, self._clock.now()
         unit, first = reclaim.missing_unit(archives=archives), store.monitor.cleanup_interval
-        free = free_of(reading, unit, archives=archives)
-        after = stall_after(before, missing=missing, free=free, now=now, first=first, unit=unit)
+        free, held = free_of(reading, unit, archives=archives), held_by(reclaim.holding(archives=archives))
+        after = stall_after(before, missing=missing, free=free, now=now, first=first, unit=unit, why=held)
         self._catalog.set_stall(name, after, archives=archives)
         why = self._waiting(name, reading, archives=archives)
         if why is None:
@@ -448,7 +474,10 @@ class Engine:
         frozen = self.clock_fault()
         if frozen is not None:
             raise Refused(f"{frozen} (ullage clock accept)")
-        before = pressure = assess(site.read(), site.settings.watermarks)
+        reading = site.read()
+        before = pressure = assess(reading, site.settings.watermarks)
+        if not act.dry_run:
+            pressure = self._settled(site, reading, pressure)[1]
         faults: list[str] = []
         actions, expected = self._trash_beside(site, act, pressure, faults)
         if actions and not act.dry_run:
@@ -456,7 +485,7 @@ class Engine:
         with self.working(site, act, trigger) as reclaim:
             reclaim.expect(*expected)
             actions += run(reclaim, pressure)
-            faults += [*self._judge(reclaim), *self._capped(reclaim)]
+            faults += self._said_of(reclaim)
             reclaim.tidy()
         return self._record(site, before, actions, (), faults=faults)
 
@@ -479,7 +508,7 @@ class Engine:
             with self.working(site, act, Trigger.DISK_SPACE) as reclaim:
                 for op in run(reclaim):  # one by one: what was done stays in the record when the next one fails
                     actions.append(op)
-                faults += [*self._judge(reclaim), *self._capped(reclaim)]
+                faults += self._said_of(reclaim)
         except (UllageError, OSError) as error:
             failed = None if isinstance(error, Busy | Interrupted) else describe(error)
             faults.append(str(error))

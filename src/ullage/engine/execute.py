@@ -15,18 +15,24 @@ from msgspec.structs import replace
 from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, UllageError
 from ullage.model.backups import Archive, Backup, Operation
 from ullage.model.readings import Reading, Space
-from ullage.model.units import printable
+from ullage.model.units import MIB, printable
 from ullage.model.words import Action, Kind, Phase, Result, State
+from ullage.policy.holding import why_short
 from ullage.policy.respond import fruitless
 from ullage.ports import Catalog, Clock, Held, OpenStore, RestorePlace, Stop
 
 _Grown = Callable[[Reading, Reading, bool], int | None]
+_NAMED_FROM = MIB
+"""Bytes that an act did not gain from which on it is looked who holds them; small ones are lost in metadata."""
 _SAMPLE = 0.02
 """Seconds over which the rate of a writer is measured, where a removal seems to have gained too little."""
 
 
 class Executor:
-    """Carries out acts on one opened store. ``stop`` is asked in the middle of long ones."""
+    """Carries out acts on one opened store. ``stop`` is asked in the middle of long ones.
+
+    ``coming``: bytes of the last removal that did not show within the bounds of waiting, and may still come.
+    """
 
     def __init__(self, opened: OpenStore, catalog: Catalog, clock: Clock, stop: Stop | None = None) -> None:
         self._opened = opened
@@ -34,6 +40,7 @@ class Executor:
         self._clock = clock
         self._stop = stop
         self.undone: BaseException | None = None
+        self.coming = 0
 
     def delete(self, held: Held, fresh: Backup, op: Operation) -> Operation:
         """The settled operation of deleting a held backup. Raises CatalogError with nothing done, or Interrupted."""
@@ -102,10 +109,7 @@ class Executor:
 
     def _archive_gone(self, op: Operation, before: Reading, started: float) -> Operation:
         forget_archive(self._opened, self._catalog, op)
-        self._opened.gauge.settle(before, op.predicted_bytes, archives=True)
-        gained = self._gain(before, started, op.predicted_bytes, archives=True)
-        inodes = self._gain(before, started, 1, archives=True, grown=_inodes_grown)
-        return self._settle(op, Result.DONE, gained=max(0, gained), inodes=inodes)
+        return self._measured(op, before, started, archives=True)
 
     def _gone_already(self, op: Operation) -> Operation:
         return self._catalog.record(replace(op, result=Result.SKIPPED, reason=f"{op.reason}; it is gone already"))
@@ -154,13 +158,34 @@ class Executor:
     ) -> Operation:
         """The settled operation, past its point of no return. ``fresh``: as it was looked at for the prediction."""
         self._opened.reclaimer.purge(op.backup_id, op.token, op.handle, self._stop)
-        promised = op.predicted_bytes + taken
-        self._opened.gauge.settle(before, promised)
-        gained = self._gain(before, began, promised)
-        inodes = self._gain(before, began, op.predicted_inodes, grown=_inodes_grown)
-        if fresh is not None and not fruitless(promised, gained):
-            self._opened.source.learn(fresh, gained)
-        return self._settle(op, Result.DONE, gained=max(0, gained - taken), inodes=inodes)
+        return self._measured(op, before, began, fresh=fresh, taken=taken)
+
+    def _measured(
+        self,
+        op: Operation,
+        before: Reading,
+        began: float,
+        *,
+        fresh: Backup | None = None,
+        taken: int = 0,
+        archives: bool = False,
+    ) -> Operation:
+        """The settled operation, with what came back once that was waited for; where it is too little, with why."""
+        gauge, promised = self._opened.gauge, op.predicted_bytes + taken
+        came = gauge.settle(before, promised, archives=archives)
+        gain = self._gain(before, began, promised, archives=archives)
+        if fresh is not None and came and not fruitless(promised, gain):
+            self._opened.source.learn(fresh, gain)
+        gained = max(0, gain - taken)
+        inodes = self._gain(
+            before, began, 1 if archives else op.predicted_inodes, archives=archives, grown=_inodes_grown
+        )
+        short = op.predicted_bytes - gained
+        self.coming = 0 if came else max(0, short)
+        reason = None
+        if short >= _NAMED_FROM and fruitless(op.predicted_bytes, gained):
+            reason = f"{op.reason}; {why_short(gauge.holding(archives=archives), op.predicted_bytes, gained)}"
+        return self._settle(op, Result.DONE, reason=reason, gained=gained, inodes=inodes)
 
     def trash(self, held: Held, fresh: Backup, op: Operation) -> Operation:
         """The operation of deleting a held backup, which waits in the trash now; settled where that failed."""

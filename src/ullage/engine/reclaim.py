@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 
 from msgspec.structs import replace
 
@@ -14,6 +14,7 @@ from ullage.engine.execute import Executor, describe
 from ullage.engine.trash import Trash
 from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refused, UllageError, Unavailable
 from ullage.model.backups import Archive, Backup, Operation, Selection, Share
+from ullage.model.holding import Holding
 from ullage.model.plans import SavedPlan, View
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
@@ -23,6 +24,7 @@ from ullage.policy.assess import Goal
 from ullage.policy.assume import Until, Want, needed_for
 from ullage.policy.course import Course
 from ullage.policy.gain import Gains
+from ullage.policy.holding import as_if_back, still_coming, waited_for
 from ullage.policy.lifecycle import Prior
 from ullage.policy.series import series_of
 from ullage.ports import Catalog, Clock, Held, OpenStore, Stop
@@ -40,7 +42,8 @@ class Reclaim:
 
     ``disbelief``: why the clock is not believed; then nothing goes, for ages are not known. After the steps ``gained``
     says whether any was of use, ``missing`` what the last in a row promised and did not give, where that ended it;
-    both by filesystem, of the backups first, then of archives on their own.
+    both by filesystem, of the backups first, then of archives on their own. ``waits``: why no more went although the
+    goal is not reached: space that is freed, and not back yet.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Reclaim:
         self._trigger = trigger
         self.dry_run = dry_run
         self.gained = [False, False]
+        self.waits: str | None = None
         self._disbelief = disbelief
         self._stop = stop
         self._done = done
@@ -104,13 +108,20 @@ class Reclaim:
         return self._store
 
     def done(self, goal: Goal) -> bool:
-        """Whether the goal is reached, or in a dry run would be."""
-        return self._enough(goal)
+        """Whether the goal is reached, or will be with what is on its way; in a dry run, would be."""
+        return self.waits is not None or self._enough(goal)
+
+    def holding(self, *, archives: bool = False) -> Holding:
+        """Who keeps space that was freed from coming back."""
+        return self._opened.gauge.holding(archives=archives)
 
     def missing(self, *, archives: bool = False) -> int:
-        """What did not come back, where so many acts in a row were of no use that no more may be; else 0."""
+        """What did not come back, where so many acts in a row were of no use that no more may be; else 0.
+
+        One is enough where its space did not show within the bounds of waiting: it may still come.
+        """
         short = self._short[archives]
-        if len(short) < stall.LIMIT:
+        if len(short) < stall.LIMIT and not (short and self._executor.coming):
             return 0
         return max(1, sum(amount for unit, amount in short if unit is short[-1][0]))
 
@@ -206,6 +217,8 @@ class Reclaim:
             need = None if goal is None else self._lacking(goal)
             yield from (candidate.backup for candidate in self.select(level, limit, need).candidates)
             return
+        if self._no_more(goal):  # else a set would be chosen for what is on its way
+            return
         tried: set[str] = set()
         while (need := self._lacking(goal)) != (0, 0):
             room = None if limit is None else max(0, limit - self._acted)
@@ -296,7 +309,7 @@ class Reclaim:
                 continue  # made a moment ago by this very reclaim
             if gone >= ARCHIVE_LIMIT or self._stopping() or self.missing(archives=self._archives_apart):
                 return
-            if not self.dry_run and enough(self.reading):
+            if not self.dry_run and self._needless(enough, archives=self._archives_apart):
                 return
             if self.archive_budget.forbids(archive.size_bytes, sum(one.size_bytes for one in archives) - freed):
                 return
@@ -380,38 +393,68 @@ class Reclaim:
             if self._stopping() or self.missing():
                 return
             with nullcontext() if self.dry_run else self._opened.turn(TURN):
-                if self._enough(goal):
+                if self._no_more(goal):
                     return
                 standing = sum(one.reclaimable_bytes for one in self._backups.values())
                 if self.budget.forbids(backup.reclaimable_bytes, standing):
                     return
                 yield backup
 
+    def _no_more(self, goal: Want | None) -> bool:
+        if goal is None:
+            return False
+        if self._enough(goal) or self._needless(partial(self._reached, goal)):
+            return True
+        self._note(goal, self._first_reading if self.dry_run else self.reading)
+        return False
+
     def _enough(self, goal: Want | None) -> bool:
         if goal is None:
             return False
         reading = self._first_reading if self.dry_run else self.reading
-        lacks = self._note(goal, reading)
-        if self.dry_run or any(self._pending) or isinstance(goal, Until):
-            return self._lacking(goal) == (0, 0)
-        return reading.fault is not None or not lacks
+        self._note(goal, reading)
+        return self._reached(goal, reading)
 
-    def _note(self, goal: Want, reading: Reading) -> frozenset[Unit]:
-        """What is lacking, noted: by that the next act is weighed."""
+    def _note(self, goal: Want, reading: Reading) -> None:
+        """Note what is lacking: by that the next act is weighed."""
         if isinstance(goal, Until):
             needed = zip((Unit.BYTES, Unit.INODES), needed_for(goal, reading, self._store.watermarks), strict=True)
             self._lacks = frozenset(unit for unit, units in needed if units)
         else:
             self._lacks = assess.lacking(goal, reading, self._store.watermarks)
         self._trees = _metadata(reading)
-        return self._lacks
 
-    def _lacking(self, goal: Want) -> tuple[int, int]:
+    def _reached(self, goal: Want, reading: Reading) -> bool:
+        if self.dry_run or any(self._pending) or isinstance(goal, Until):
+            return self._lacking(goal, reading) == (0, 0)
+        return reading.fault is not None or assess.reached(goal, reading, self._store.watermarks)
+
+    def _lacking(self, goal: Want, reading: Reading | None = None) -> tuple[int, int]:
         """(bytes, inodes) that are missing until the goal, besides what is planned or to come without more going."""
-        reading = self._first_reading if self.dry_run else self.reading
+        if reading is None:
+            reading = self._first_reading if self.dry_run else self.reading
         size, inodes = needed_for(goal, reading, self._store.watermarks)
         planned, pending = self._planned, self._pending
         return max(0, size - planned[0] - pending[0]), max(0, inodes - planned[1] - pending[1])
+
+    def _needless(self, enough: Callable[[Reading], bool], *, archives: bool = False) -> bool:
+        """Whether no more need go once what is on its way is back, whoever freed it; looked at before each that goes.
+
+        What the store's own deleted files still take, because a process has them open, is not deleted for once more.
+        """
+        if self.dry_run:
+            return False
+        before = self.reading
+        came = self._opened.gauge.settle(before, 0, archives=archives)
+        now = self.reading
+        if enough(now):
+            return True
+        self.waits = None if came else still_coming(before, now, archives=archives)
+        if self.waits is None:
+            held = self.holding(archives=archives)
+            if held.own_files and enough(as_if_back(now, held, archives=archives)):
+                self.waits = waited_for(held)
+        return self.waits is not None
 
     @cached_property
     def _first_reading(self) -> Reading:
@@ -592,6 +635,8 @@ class Reclaim:
             self._add_pending(op)
         else:
             self._weigh(op)
+            if self._executor.coming:
+                self.expect(self._executor.coming, op.predicted_inodes)
         return op
 
     def _weigh(self, op: Operation) -> None:

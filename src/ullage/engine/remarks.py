@@ -9,8 +9,9 @@ from ullage.model.readings import Reading
 from ullage.model.units import printable
 from ullage.model.words import Level
 from ullage.policy import exhausted
+from ullage.policy.holding import worth_a_word
 from ullage.policy.unconfirmed import unconfirmed
-from ullage.ports import Site
+from ullage.ports import OpenStore, Site
 
 LOOK = 3600.0
 """Seconds between two looks at whether backups are still confirmed: it takes a look at all of them."""
@@ -45,3 +46,13 @@ def not_confirmed(site: Site, *, now: float) -> str | None:
     """Which series had no good backup of late. Raises Unavailable."""
     with site.open() as opened:
         return unconfirmed(opened.source.backups(), now=now)
+
+
+def still_open(opened: OpenStore, reading: Reading, level: Level) -> str | None:
+    """Who has much open that is deleted, on the filesystem of the backups; None below warning, where it is no matter.
+
+    Raises OSError, Changed.
+    """
+    if level not in (Level.WARNING, Level.CRITICAL, Level.EMERGENCY):
+        return None
+    return worth_a_word(opened.gauge.holding(), reading)

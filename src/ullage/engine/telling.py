@@ -12,9 +12,10 @@ from ullage.policy.outlook import measured
 from ullage.ports import Catalog, Clock, Notifier
 
 CLOCK, FAILURE, EXHAUSTED, UNCONFIRMED = "\0clock", "\0failure", "\0exhausted", "\0unconfirmed"
-FORECAST = "\0forecast"
+FORECAST, HELD = "\0forecast", "\0held"
 """Added to a store's name: whether people were told that the clock is not believed, that a reclaim was cut short, that
-nothing more may go, that a series has no good backup of late, or that the disk will soon be full.
+nothing more may go, that a series has no good backup of late, that the disk will soon be full, or that space which was
+freed is not back.
 
 Their times are since boot.
 """
@@ -32,6 +33,10 @@ _TOLD = {
     FORECAST: (
         "See ullage status and ullage plan; make room or enlarge the disk, or find out what writes so much.",
         "By the forecast, the disk is not about to be full any more.",
+    ),
+    HELD: (
+        "It comes back by itself when those files are closed; see also: ullage doctor",
+        "The space that was freed is back, or is needed no more.",
     ),
 }
 """What is added to such an alert, and what is said when it is over."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from ullage.errors import Busy, Changed, Refused
 from ullage.model.backups import Archive, Backup, Operation, Pin, Share
+from ullage.model.holding import Holding
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import Level, State
@@ -95,8 +96,11 @@ class _Gauge:
     def read(self) -> Reading:
         return self._world.reading
 
-    def settle(self, before: Reading, pending: int, *, archives: bool = False) -> None:
-        return
+    def settle(self, before: Reading, pending: int, *, archives: bool = False) -> bool:
+        return True
+
+    def holding(self, *, archives: bool = False) -> Holding:
+        return Holding()
 
     def give_up_ballast(self) -> int:
         return 0

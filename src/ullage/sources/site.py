@@ -23,13 +23,16 @@ from ullage.system.identity import open_private
 from ullage.system.locks import FileLock
 
 if TYPE_CHECKING:
+    from ullage.model.holding import Holding
     from ullage.ports import Clock
     from ullage.sources.reclaimer import TreeReclaimer
     from ullage.sources.restore import TreeRestorer
     from ullage.sources.trash import StoreTrash
 
-_SETTLE = 5.0
-"""Seconds that space handed back in the background is waited for at most."""
+_SETTLE, _LONGEST = 5.0, 60.0
+"""Seconds that space handed back in the background is waited for: while nothing comes, and in all."""
+_WRITTEN = 120.0
+"""Seconds that the kernel may take to write out a filesystem; after them it is measured as it is."""
 _TRUST = 60.0
 """Seconds for which roots that are still the same directories need not show their identity again to a quick look."""
 
@@ -102,19 +105,25 @@ class DirectorySite:
             return self._opened(roots).gauge.with_capacity(reading)
 
     def _opened(self, roots: Roots) -> OpenDirectoryStore:
-        return OpenDirectoryStore(self.settings, roots, self._catalog, self._clock, self._state_dir)
+        return OpenDirectoryStore(self.settings, roots, self._catalog, self._clock, self._guard, self._state_dir)
 
 
 class OpenDirectoryStore:
     """An opened store: gauge, source and reclaimer on the same descriptors."""
 
     def __init__(
-        self, settings: StoreSettings, roots: Roots, catalog: Remembering, clock: Clock, state_dir: str
+        self,
+        settings: StoreSettings,
+        roots: Roots,
+        catalog: Remembering,
+        clock: Clock,
+        guard: Guard,
+        state_dir: str,
     ) -> None:
         self.settings = settings
         self._state_dir = state_dir
         self.source = StateSource(settings.name, roots, catalog, clock, settings.capacity)
-        self.gauge = StoreGauge(settings, roots, self.source.allocated, clock)
+        self.gauge = StoreGauge(settings, roots, self.source.allocated, clock, guard)
         self._roots = roots
 
     @cached_property
@@ -174,11 +183,14 @@ class OpenDirectoryStore:
 class StoreGauge:
     """What the filesystems of an opened store say; with a ``capacity``, what lies under ``backup_root`` too."""
 
-    def __init__(self, settings: StoreSettings, roots: Roots, allocated: Callable[[], int], clock: Clock) -> None:
+    def __init__(
+        self, settings: StoreSettings, roots: Roots, allocated: Callable[[], int], clock: Clock, guard: Guard
+    ) -> None:
         self._settings = settings
         self._roots = roots
         self._allocated = allocated
         self._clock = clock
+        self._guard = guard
 
     def read(self) -> Reading:
         """The store as it is now."""
@@ -201,33 +213,60 @@ class StoreGauge:
         space = Space(kind=Kind.CAPACITY, total_bytes=capacity, used_bytes=used, free_bytes=free, available_bytes=free)
         return replace(reading, backup=(*reading.backup, space))
 
-    def settle(self, before: Reading, pending: int, *, archives: bool = False) -> None:
-        """Wait until ``pending`` bytes more than ``before`` are visible; within bounds."""
+    def settle(self, before: Reading, pending: int, *, archives: bool = False) -> bool:
+        """Wait until ``pending`` bytes more than ``before`` are visible, within bounds; False: more may come."""
         roots = self._roots
         fd, space = (
             (roots.archive_fd, before.archive) if archives else (roots.backup_fd, next(iter(before.backup), None))
         )
         kind = linux.filesystem_type(fd) if archives else roots.filesystem
-        gauge.settle(fd, kind, pending=pending, timeout=_SETTLE, before=None if space is None else space.free_bytes)
+        return self._settled(fd, kind, pending, None if space is None else space.free_bytes)
+
+    def _settled(self, fd: int, kind: str, pending: int, before: int | None) -> bool:
+        def wait() -> bool:
+            own = os.dup(fd)  # it may be waited for in vain, and for longer than the store is open
+            try:
+                return gauge.settle(own, kind, pending=pending, timeout=_SETTLE, longest=_LONGEST, before=before)
+            finally:
+                os.close(own)
+
+        try:
+            return self._guard.answer(f"{self._settings.name}, which writes out,", _WRITTEN, wait)
+        except Unavailable:
+            return False
+
+    def holding(self, *, archives: bool = False) -> Holding:
+        """Who keeps space that was freed from coming back; nobody where that cannot be seen."""
+        from ullage.sources.holding import holding
+
+        roots = self._roots
+        own = (roots.backup_path, mounts.real_path(roots.archive_fd))
+        return holding(roots.archive_fd if archives else roots.backup_fd, own)
 
     def give_up_ballast(self) -> int:
         """Bytes given up at once."""
         with self._private() as fd:
             given = ballast.Ballast(fd).give_up()
             if given:
-                gauge.settle(self._roots.backup_fd, self._roots.filesystem, pending=given, timeout=_SETTLE)
+                self._settled(self._roots.backup_fd, self._roots.filesystem, given, None)
             return given
 
     def restore_ballast(self) -> None:
         """Make it again; nothing happens where it stands, or where usage would come to the warning watermark."""
         if self._settings.capacity is not None:
             return
-        spaces, marks = self.read().backup, self._settings.watermarks
-        size = ballast.size_for(spaces[0].total_bytes)
-        if any(level_of(_with(space, size), marks) is not Level.OK for space in spaces):
-            return  # no backup goes for the sake of the ballast
         with self._private() as fd, suppress(OSError):
-            ballast.Ballast(fd).restore(size)
+            now = self.read()
+            size = ballast.size_for(now.backup[0].total_bytes)
+            if ballast.Ballast(fd).size < size and self._has_room(now, size):
+                self.settle(now, 0)  # btrfs hides what is written and not on the disk yet
+                if self._has_room(self.read(), size):
+                    ballast.Ballast(fd).restore(size)
+
+    def _has_room(self, now: Reading, size: int) -> bool:
+        """Whether no backup would go for the sake of the ballast."""
+        marks = self._settings.watermarks
+        return all(level_of(_with(space, size), marks) is Level.OK for space in now.backup)
 
     @contextmanager
     def _private(self) -> Iterator[int]:

@@ -8,7 +8,8 @@ import struct
 import time
 
 from ullage.model.readings import Space
-from ullage.system import linux
+from ullage.system import btrfs, linux
+from ullage.system.linux import free_bytes
 from ullage.system.mounts import device_of
 
 _AT_ONCE = frozenset({"ext2", "ext3", "ext4", "tmpfs", "ramfs"})
@@ -50,20 +51,25 @@ def same_filesystem(one: int, other: int) -> bool:
     return device is not None and device == device_of(other)
 
 
-def settle(descriptor: int, filesystem: str, *, pending: int, timeout: float, before: int | None = None) -> bool:
+def settle(
+    descriptor: int, filesystem: str, *, pending: int, timeout: float, longest: float = 60.0, before: int | None = None
+) -> bool:
     """Whether all that was removed can be seen in ``measure`` now; waits for it. Raises OSError.
 
     ``pending`` bytes are expected over ``before``, the ``free_bytes`` before the removal (None: those of now). False:
-    time ran out, or less came than was expected; what is missing may still come. ``timeout`` (seconds) bounds the
-    polling alone: syncfs takes as long as the disk does, and whoever must not hang asks through a ``Guard``.
+    time ran out, or less came than was expected; what is missing may still come. ``timeout``: seconds for which nothing
+    comes at all, ``longest``: in all. Both bound the polling alone: the kernel's own flushing takes as long as the disk
+    does, and whoever must not hang asks through a ``Guard``.
     """
     if filesystem in _AT_ONCE:
         return True
-    target = (_free(descriptor) if before is None else before) + pending
+    target = (free_bytes(descriptor) if before is None else before) + pending
+    if filesystem == "btrfs":
+        return btrfs.settle(descriptor, target if pending else None, timeout=timeout, longest=longest)
     if filesystem == "xfs" and _flush_xfs(descriptor):
         return True
     linux.syncfs(descriptor)
-    return filesystem == "btrfs" or _wait_until(descriptor, target, timeout)
+    return _wait_until(descriptor, target, timeout, longest)
 
 
 def _flush_xfs(descriptor: int) -> bool:
@@ -75,22 +81,18 @@ def _flush_xfs(descriptor: int) -> bool:
     return True
 
 
-def _wait_until(descriptor: int, target: int, timeout: float) -> bool:
-    """Poll until ``target`` bytes are free; no longer than ``timeout``, nor long after a gain that came to an end."""
-    first = last = _free(descriptor)
-    end = changed = time.monotonic()
-    end += timeout
+def _wait_until(descriptor: int, target: int, timeout: float, longest: float) -> bool:
+    """Poll until ``target`` bytes are free; no longer than bounded, nor after a gain that came to an end."""
+    last = free_bytes(descriptor)
+    began = time.monotonic()
+    end = began + timeout
     while last < target:
         now = time.monotonic()
-        if now >= end or (last > first and now - changed >= _QUIET):
+        if now >= min(end, began + longest):
             return False
         time.sleep(_POLL)
-        free = _free(descriptor)
-        if free != last:
-            last, changed = free, now
+        free = free_bytes(descriptor)
+        if free > last:
+            end = time.monotonic() + _QUIET
+        last = free
     return True
-
-
-def _free(descriptor: int) -> int:
-    stat = os.fstatvfs(descriptor)
-    return stat.f_bfree * stat.f_frsize

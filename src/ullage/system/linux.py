@@ -106,6 +106,12 @@ def syncfs(fd: int) -> None:
     _call(_libc.syncfs, "", fd)
 
 
+def free_bytes(descriptor: int) -> int:
+    """What statvfs says is free, the reserve counted in."""
+    stat = os.fstatvfs(descriptor)
+    return stat.f_bfree * stat.f_frsize
+
+
 def set_nocow(fd: int) -> bool:
     """True where the empty file will be overwritten in place (btrfs, ``chattr +C``), False where that means nothing."""
     try:

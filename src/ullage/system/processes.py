@@ -23,7 +23,8 @@ _SHARED = re.compile(rb"^([0-9a-f]+-[0-9a-f]+) .w.s [0-9a-f]+ ([0-9a-f]+):([0-9a
 """A line of ``maps`` for a shared, writable mapping of a file: range, device, inode, path."""
 
 _CAP_SYS_PTRACE = 19
-_DELETED = " (deleted)"
+DELETED = " (deleted)"
+"""The end of what a link in ``/proc`` says of a file that has no name any more."""
 
 
 class WriteOpen(Struct, frozen=True):
@@ -48,7 +49,7 @@ def open_for_writing(root: int) -> WriteOpen:
     kernel writes. What cannot be seen is left out.
     """
     search = _Search(root)
-    for pid in _processes():
+    for pid in running():
         search.look_at(pid)
     for image in _loop_images():
         search.look_at_image(image)
@@ -65,25 +66,47 @@ def sees_all() -> bool:
 def open_below(path: str) -> list[str]:
     """Who has a file below an absolute path without links open for writing: ``process 812 (postgres)``, each once."""
     prefix = path.rstrip("/") + "/"
-    return [holder(pid) for pid in _processes() if any(target.startswith(prefix) for target in _targets(pid))]
+    return [holder(pid) for pid in running() if any(target.startswith(prefix) for target in _targets(pid))]
 
 
 def holder(pid: int) -> str:
     """A process for a person, ``process 812 (postgres)``; ``process 812`` where it is gone."""
+    name = name_of(pid)
+    return f"process {pid}" if name is None else f"process {pid} ({printable(name)})"
+
+
+def name_of(pid: int) -> str | None:
+    """The name of a process as it gave it itself, up to 15 bytes of any kind; None where it is gone."""
     try:
-        name = os.fsdecode(Path(f"/proc/{pid}/comm").read_bytes()).removesuffix("\n")
+        return os.fsdecode(Path(f"/proc/{pid}/comm").read_bytes()).removesuffix("\n")
     except OSError:
-        return f"process {pid}"
-    return f"process {pid} ({printable(name)})"
+        return None
 
 
-class _Search:
-    """Collects the files of one filesystem, process by process."""
+class Mounted:
+    """The filesystem of an open descriptor, and which mounts are of it, in the sight of whatever process."""
 
     def __init__(self, root: int) -> None:
         self._root_device = os.fstat(root).st_dev
         self._devices: dict[int, int | None] = dict(devices())
         self._device = self._devices.get(mount_of(f"/proc/self/fdinfo/{root}"), self._root_device)
+
+    def device_of(self, pid: int, mount: int) -> int | None:
+        """The device of a mount, in the sight of that process; None for a detached one."""
+        if mount not in self._devices:
+            self._devices.update(devices(str(pid)))
+        return self._devices.setdefault(mount, None)
+
+    def has(self, device: int | None) -> bool:
+        """Whether that device is the filesystem's."""
+        return device == self._device
+
+
+class _Search(Mounted):
+    """Collects the files of one filesystem, process by process."""
+
+    def __init__(self, root: int) -> None:
+        super().__init__(root)
         self.inodes: set[tuple[int, int]] = set()
         self.paths: set[str] = set()
 
@@ -91,30 +114,24 @@ class _Search:
         for descriptor in _descriptors(pid):
             self._add_descriptor(pid, descriptor)
         for span, device, inode, path in _mappings(pid):
-            if device == self._device:
+            if self.has(device):
                 self._add(f"/proc/{pid}/map_files/{span}", path, inode)
 
     def look_at_image(self, path: str) -> None:
-        if not path.endswith(_DELETED) and device_at(path) == self._device:
+        if not path.endswith(DELETED) and device_at(path) == self._device:
             self._add(path, path, None)
 
     def _add_descriptor(self, pid: int, descriptor: _Descriptor) -> None:
         try:
-            device = self._device_of(pid, mount_of(descriptor.info))
-            if device == self._device:
+            device = self.device_of(pid, mount_of(descriptor.info))
+            if self.has(device):
                 self._add(descriptor.link, descriptor.target, None)
-            elif device is None and not descriptor.target.endswith(_DELETED):
+            elif device is None and not descriptor.target.endswith(DELETED):
                 # On a mount that was detached (umount -l): perhaps of our filesystem, perhaps of a dead server's. Its
                 # inode number is known without asking it; at worst another file's backup stays for now.
                 self._add_unasked(descriptor)
         except (OSError, ValueError):
             return
-
-    def _device_of(self, pid: int, mount: int) -> int | None:
-        """The device of a mount, in the sight of that process; None for a detached one."""
-        if mount not in self._devices:
-            self._devices.update(devices(str(pid)))
-        return self._devices.setdefault(mount, None)
 
     def _add(self, link: str, path: str, inode: int | None) -> None:
         try:
@@ -137,7 +154,8 @@ class _Search:
                 self.paths.add(descriptor.target)
 
 
-def _processes() -> list[int]:
+def running() -> list[int]:
+    """The ids of all processes."""
     return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
 
 
