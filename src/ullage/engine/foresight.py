@@ -37,8 +37,8 @@ def foresee(catalog: Catalog, telling: Telling, site: Site, *, now: float) -> tu
 def count_freed(catalog: Catalog, store: StoreSettings, reading: Reading, done: tuple[Operation, ...]) -> None:
     """Remember what these operations gave back, so that the growth shows as if they had not been."""
     gone = [op for op in done if op.result is Result.DONE and _frees(op, reading)]
-    freed = sum(max(0, op.reclaimed_bytes) for op in gone)
-    inodes = sum(max(0, op.predicted_inodes) for op in gone)
+    freed = sum(op.reclaimed_bytes for op in gone)
+    inodes = sum(op.reclaimed_inodes for op in gone)
     if not freed and not inodes:
         return
     given_back = {Unit.BYTES: freed, Unit.INODES: inodes}
