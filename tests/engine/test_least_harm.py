@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.moments import between
 from tests.engine.world import World, done
 from ullage.engine.cycle import Act
 from ullage.model.cycles import CycleRecord
 from ullage.model.words import Result, State, Strategy
+from ullage.sources.states import StateSource
 
 pytestmark = pytest.mark.root  # gains are measured on a filesystem that nobody else writes to
 
@@ -54,15 +56,18 @@ def test_the_backup_that_is_enough_by_itself_goes_instead_of_four_older_ones(sto
     assert _gone(world.cycle()) == ["e"]
 
 
-def test_where_the_chosen_one_is_locked_another_set_is_chosen_for_what_is_missing(store: MakeStore) -> None:
+def test_where_the_chosen_one_is_locked_by_then_another_set_is_chosen_for_what_is_missing(
+    store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = store(a=2, b=2, c=2, d=2, e=8, f=9)
     need(world, 8)
     held = os.open(world.backups / "e", os.O_RDONLY)
+    between(monkeypatch, StateSource, "hold", lambda: fcntl.flock(held, fcntl.LOCK_EX))
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        assert _gone(world.cycle()) == ["f"]
+        record = world.cycle()
     finally:
         os.close(held)
+    assert [(op.backup_id, op.result) for op in record.actions] == [("e", Result.SKIPPED), ("f", Result.DONE)]
 
 
 def test_where_more_comes_back_than_was_expected_what_is_missing_then_is_chosen_for_anew(store: MakeStore) -> None:

@@ -44,14 +44,12 @@ def random_case(rng: Random, most: int = 18) -> Case:
     }
     members = tuple(backup(n, reclaimable_bytes=sizes[n], inodes=int(10 ** rng.uniform(0, 5))) for n in names)
     shares = tuple(_share(rng, names) for _ in range(rng.choice([0, rng.randrange(2 * count)])) if count > 1)
-    whole = total(members, shares)
-    return Case(
-        backups=members,
-        harms=harms,
-        shares=shares,
-        need=(_part(rng, whole[0], 0.85), _part(rng, whole[1], 0.5)),
-        limit=rng.choice([None, None, rng.randint(1, count)]),
-    )
+    whole, limit = total(members, shares), rng.choice([None, None, rng.randint(1, count)])
+    need = (_part(rng, whole[0], 0.85), _part(rng, whole[1], 0.5))
+    if limit is not None and rng.random() < 0.7:  # one that binds, and can be held
+        largest = sorted(members, key=lambda one: one.reclaimable_bytes)[-limit:]
+        need = (int(total(largest, shares)[0] * rng.uniform(0.7, 1.0)), 0)
+    return Case(backups=members, harms=harms, shares=shares, need=need, limit=limit)
 
 
 def total(backups: Sequence[Backup], shares: Sequence[Share]) -> Need:
