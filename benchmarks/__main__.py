@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from benchmarks import commands, cycles, durability, report, trees
+from benchmarks import choice, commands, cycles, durability, report, trees
 from benchmarks.ground import ground, machine, make_store
 from benchmarks.measure import Row
 
@@ -24,9 +24,10 @@ class Extent(Struct, frozen=True, kw_only=True):
     files: int = 20_000
     mebibytes: int = 200
     patience: float = 30.0
+    candidates: int = 100_000
 
 
-QUICK = Extent(runs=3, stores=(10, 100, 1_000), files=4_000, mebibytes=48, patience=5.0)
+QUICK = Extent(runs=3, stores=(10, 100, 1_000), files=4_000, mebibytes=48, patience=5.0, candidates=10_000)
 
 
 def main() -> None:
@@ -54,6 +55,7 @@ def main() -> None:
 def _measured(directory: Path, extent: Extent) -> Iterator[Row]:
     stores = [make_store(directory, count) for count in extent.stores]
     yield from cycles.rows(stores[-1], extent.runs)
+    yield from choice.rows(extent.candidates, extent.runs)
     yield from commands.status_rows(stores[0], stores[-1], 2 * extent.runs)
     yield from commands.plan_rows(stores[1:], extent.runs, extent.patience)
     yield from durability.rows(directory / "journal", 10 * extent.runs)

@@ -25,8 +25,12 @@ CHOSEN = (
     Guard(
         "what a backup that stays holds too is not counted on",
         CHOICE,
-        "        if -1 not in owners:",
-        "        if owners := tuple(owner for owner in owners if owner >= 0):",
+        "        (tuple([number[owner] for owner in share.owners]), share.size_bytes, share.inodes)\n"
+        "        for share in shares\n"
+        "        if all(map(number.__contains__, share.owners))",
+        "        (tuple([number[one] for one in share.owners if one in number]), share.size_bytes, share.inodes)\n"
+        "        for share in shares\n"
+        "        if any(map(number.__contains__, share.owners))",
         BEST,
     ),
     Guard(

@@ -137,7 +137,8 @@ class _Greedy:
         self._left = [len(owners) for owners, _, _ in cover.shares]
         self._priced = self._left.copy()
         self._taken = bytearray(len(cover.costs))
-        self._set_prices()
+        self._set_units()
+        self.prices = self._all_prices()
 
     def run(self) -> list[int]:
         order: list[int] = []
@@ -158,7 +159,8 @@ class _Greedy:
                         self.prices[owner] = self._price(owner)
                         heappush(heap, (self.prices[owner], owner))
             if (self._size > 0, self._inodes > 0) != self._wanted:
-                self._set_prices()
+                self._set_units()
+                self.prices = self._all_prices()
                 heap = self._heap()
         return order
 
@@ -180,16 +182,20 @@ class _Greedy:
         self._inodes -= count
         return moved
 
-    def _set_prices(self) -> None:
+    def _set_units(self) -> None:
         self._wanted = (self._size > 0, self._inodes > 0)
-        per_byte = self._per_byte = 1 / self._size if self._size > 0 else 0.0
-        per_inode = self._per_inode = 1 / self._inodes if self._inodes > 0 else 0.0
+        self._per_byte = 1 / self._size if self._size > 0 else 0.0
+        self._per_inode = 1 / self._inodes if self._inodes > 0 else 0.0
+
+    def _all_prices(self) -> list[float]:
+        """As ``_price`` says of each, but all at once, which is several times as quick."""
+        most, many, per_byte, per_inode = self._size, self._inodes, self._per_byte, self._per_inode
         left = self._left if self._ahead else [int(owners == 1) for owners in self._left]
         worths = [
-            min(size, self._size) * per_byte + min(count, self._inodes) * per_inode
+            (size if size < most else most) * per_byte + (count if count < many else many) * per_inode
             for size, count in zip(*seeming(self._cover, left), strict=True)
         ]
-        self.prices = [
+        return [
             cost / worth if worth and not taken else NEVER
             for cost, worth, taken in zip(self._cover.costs, worths, self._taken, strict=True)
         ]

@@ -68,11 +68,11 @@ def least_harm(
 
 def _cover(known: Sequence[Backup], harms: Mapping[str, float], shares: Iterable[Share]) -> Cover:
     number = {backup.id: at for at, backup in enumerate(known)}
-    held = []
-    for share in shares:
-        owners = tuple(number.get(owner, -1) for owner in share.owners)
-        if -1 not in owners:  # what one that stays holds too never comes back
-            held.append((owners, share.size_bytes, share.inodes))
+    held = [
+        (tuple([number[owner] for owner in share.owners]), share.size_bytes, share.inodes)
+        for share in shares
+        if all(map(number.__contains__, share.owners))  # what one that stays holds too never comes back
+    ]
     costs = [round(harms[backup.id] * _UNIT) for backup in known]
     sizes, inodes = [backup.reclaimable_bytes for backup in known], [backup.inodes for backup in known]
     return cover_of(costs, sizes, inodes, held)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ullage.model.units import printable
 
@@ -21,6 +22,7 @@ _DATE = re.compile(
 )
 
 
+@lru_cache(maxsize=1 << 16)
 def series_of(backup_id: str) -> str | None:
     """The id up to its first date, without the separator before it; None, one series together, where it has none.
 
