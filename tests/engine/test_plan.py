@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine.world import World
 from ullage.engine.cycle import Act
-from ullage.model.words import Action, CleanupLevel, Result, State
+from ullage.model.words import Action, CleanupLevel, Result, State, Strategy
 from ullage.policy import respond
 from ullage.policy.assess import assess
 from ullage.policy.plan import plan
@@ -32,10 +32,12 @@ def world(ground: Path) -> World:
         (90, "confidence_based"),
         (97, "oldest_first"),
         (99.5, "largest_first"),
+        (80, "least_harm"),
+        (90, "least_harm"),
     ],
 )
 def test_what_the_plan_needs_is_what_the_cycle_takes(world: World, usage: float, strategy: str) -> None:
-    world.set(reclaim={"strategy": strategy}, archive={"before_delete": True})
+    world.set(reclaim={"strategy": Strategy(strategy)}, archive={"before_delete": True})
     world.press(usage)
     with world.app() as app:
         view = app.engine.view(app.sites["main"])

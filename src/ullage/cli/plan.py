@@ -20,6 +20,7 @@ from ullage.model.words import CleanupLevel, Level
 from ullage.policy import assess, respond
 from ullage.policy.assess import Goal
 from ullage.policy.assume import Assumed, Until, assume, parse_at, parse_until, when
+from ullage.policy.cost import costs
 from ullage.policy.plan import plan as planned
 from ullage.policy.respond import Response
 
@@ -49,7 +50,8 @@ def plan(
 
     At LEVEL (that of the present pressure, else moderate), at most COUNT. What the present pressure does not need is
     marked: it would not go. With --until no more are shown than that needs. --at and --fill ask the same of a store as
-    it would be; nothing is touched.
+    it would be; nothing is touched. By `least_harm` the first ones are the set that costs least for what is needed;
+    where nothing is, the least harm comes first.
     """
     with application() as app:
         question = _question(app, level, count, until, at, fill)
@@ -128,6 +130,7 @@ def _answer(app: Any, site: Any, question: _Question) -> tuple[Plan, Goal | None
     asked = _asked(pressure.level, store, question)
     want = question.until or asked.goal
     found = planned(view, asked, store, question.until)
+    harm, compared = costs(found, view, store, archive_first=asked.archive_first)
     steps = found.steps if question.until is None else found.taken
     return (
         found,
@@ -139,7 +142,10 @@ def _answer(app: Any, site: Any, question: _Question) -> tuple[Plan, Goal | None
             "usage_percent": pressure.usage,
             "assumed": _assumed(question.assumed),
             **_selected(found.selection),
-            "candidates": [shapes.step(step, now=view.now) for step in steps],
+            "candidates": [
+                {**shapes.step(step, now=view.now), **shapes.harm(harm[step.candidate.backup.id])} for step in steps
+            ],
+            "harm": {strategy: shapes.cost(cost) for strategy, cost in compared.items()},
             "goal": None if want is None else when(want, store.watermarks),
             **_goal(found),
         },
@@ -209,7 +215,7 @@ def _print(store: dict[str, Any]) -> None:
     rows = [_row(number, step) for number, step in enumerate(steps, 1)]
     heads = ["", "BACKUP", "STATE", "AGE>", "GAIN>", "USED THEN>", "BECAUSE"]
     table(heads, rows[:needed])
-    for line in _end(store):
+    for line in (*_end(store), _harm(store)):
         out(line)
     if rows[needed:]:
         out(f"not needed for that ({len(rows) - needed}), next in the order:")
@@ -230,6 +236,16 @@ def _end(store: dict[str, Any]) -> list[str]:
     if missing:
         lines.append(f"not enough: {' and '.join(missing)} would still be missing until {store['goal']}")
     return lines
+
+
+def _harm(store: dict[str, Any]) -> str:
+    """The harm of this plan, and of the other strategies in its place."""
+    told = {}
+    for strategy, cost in store["harm"].items():
+        short = "" if cost["enough"] is not False else ", not enough"
+        told[strategy] = f"{cost['harm']:.1f} ({cost['backups']} for {format_size(cost['gain_bytes'])}{short})"
+    others = ", ".join(f"{strategy} {text}" for strategy, text in told.items() if strategy != store["strategy"])
+    return f"harm of this plan: {told[store['strategy']]}; by the other strategies: {others}"
 
 
 def _row(number: int, step: dict[str, Any]) -> list[str]:

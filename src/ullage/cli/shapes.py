@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ullage.engine.caps import Hold
-from ullage.model.backups import Archive, Backup, Operation, Pin, Score
+from ullage.model.backups import Archive, Backup, Harm, Operation, Pin, Score
 from ullage.model.cycles import CycleRecord
-from ullage.model.plans import Step
+from ullage.model.plans import Cost, Step
 from ullage.model.readings import Space
 from ullage.model.settings import Marks, Watermarks
 from ullage.model.units import printable, rfc3339
@@ -83,6 +83,22 @@ def step(found: Step, *, now: float) -> Shape:
         "gain_inodes": found.inodes,
         "usage_percent_after": found.usage,
         "needed": found.needed,
+    }
+
+
+def harm(found: Harm) -> Shape:
+    """What is lost when a candidate goes, with every term."""
+    return {"harm": found.total, "harm_terms": found.terms}
+
+
+def cost(found: Cost) -> Shape:
+    """What one strategy would cost for what is needed."""
+    return {
+        "harm": found.harm,
+        "backups": found.backups,
+        "gain_bytes": found.size_bytes,
+        "gain_inodes": found.inodes,
+        "enough": found.enough,
     }
 
 

@@ -79,6 +79,19 @@ class Plan(Struct, frozen=True, kw_only=True):
         return self.taken[-1].usage if self.taken else self.usage
 
 
+class Cost(Struct, frozen=True, kw_only=True):
+    """The harm that one strategy does, to how many backups, and the bytes and inodes that come back for it.
+
+    ``enough``: whether that is what is needed; None where nothing is, and all within the limit go.
+    """
+
+    harm: float
+    backups: int
+    size_bytes: int
+    inodes: int
+    enough: bool | None
+
+
 class SavedStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One backup that a saved plan takes, and how it was known then; ``handle`` names the directory itself."""
 

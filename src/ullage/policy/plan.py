@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from ullage.model.backups import Candidate, Selection
 from ullage.model.plans import Plan, Step, View
 from ullage.model.readings import Reading
@@ -59,21 +61,19 @@ def _steps(
     left = view.reading
     for candidate in selection.chosen:
         needed = need is None or size < need[0] or inodes < need[1]
-        action, why = _action(candidate, view.reading, store, archive_first)
-        gained, nodes = gains.take(candidate.backup.id)
-        if action is Action.ARCHIVE and view.reading.same_filesystem:
-            gained = max(0, int(gained - store.archive.ratio_estimate * candidate.backup.size_bytes))
-        size, inodes = size + gained, inodes + nodes
-        left = shifted(left, -gained, -nodes)
-        yield Step(
-            candidate=candidate,
-            action=action,
-            why=why,
-            size_bytes=gained,
-            inodes=nodes,
-            usage=_usage(left, store),
-            needed=needed,
-        )
+        step = going(candidate, gains, view, store, archive_first)
+        size, inodes = size + step.size_bytes, inodes + step.inodes
+        left = shifted(left, -step.size_bytes, -step.inodes)
+        yield replace(step, usage=_usage(left, store), needed=needed)
+
+
+def going(candidate: Candidate, gains: Gains, view: View, store: StoreSettings, archive_first: bool) -> Step:
+    """The step that takes this one after those that ``gains`` counts as gone; it counts as well from now on."""
+    action, why = _action(candidate, view.reading, store, archive_first)
+    size, inodes = gains.take(candidate.backup.id)
+    if action is Action.ARCHIVE and view.reading.same_filesystem:
+        size = max(0, int(size - store.archive.ratio_estimate * candidate.backup.size_bytes))
+    return Step(candidate=candidate, action=action, why=why, size_bytes=size, inodes=inodes, usage=None, needed=True)
 
 
 def _action(candidate: Candidate, reading: Reading, store: StoreSettings, archive_first: bool) -> tuple[Action, str]:
