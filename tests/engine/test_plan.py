@@ -34,6 +34,7 @@ def world(ground: Path) -> World:
         (99.5, "largest_first"),
         (80, "least_harm"),
         (90, "least_harm"),
+        (97, "least_harm"),
     ],
 )
 def test_what_the_plan_needs_is_what_the_cycle_takes(world: World, usage: float, strategy: str) -> None:

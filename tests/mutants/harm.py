@@ -18,8 +18,8 @@ CHOSEN = (
     Guard(
         "who did not go is not chosen again",
         "engine/reclaim.py",
-        "self.select(level, room, need, without=tried)",
-        "self.select(level, room, need)",
+        "need, without=tried, net=net)",
+        "need, net=net)",
         ("engine/test_least_harm.py",),
     ),
     Guard(

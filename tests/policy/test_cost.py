@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.policy.make import NOW, backup, backups, reading, space, store
 from ullage.model.backups import Backup, Share
@@ -56,6 +57,17 @@ def test_a_limit_and_what_the_trash_gives_back_count_for_each() -> None:
     assert [cost.backups for cost in compared(*STORE, limit=1).values()] == [1, 1, 1, 1]
     assert [cost.enough for cost in compared(*STORE, limit=1).values()] == [False, True, False, True]
     assert [cost.backups for cost in compared(*STORE, pending=101).values()] == [0, 0, 0, 0]
+
+
+def test_where_an_archive_stays_on_the_same_filesystem_what_it_leaves_is_counted() -> None:
+    """Of 100 each, 70 come back: two are needed for 101 bytes, and not one and a small one."""
+    members = [replace(one(number, size), size_bytes=size) for number, size in enumerate((100, 20, 101, 1))]
+    seen = View(now=NOW, reading=reading(space(850), archive=space(850), same_filesystem=True), backups=tuple(members))
+    settings = store(keep_last=0, strategy=Strategy.LEAST_HARM)
+    found = plan(seen, replace(asked(), archive_first=True), settings)
+    cost = costs(found, seen, settings, archive_first=True)[1][Strategy.LEAST_HARM]
+    assert sorted(step.candidate.backup.id for step in found.taken) == ["db-0", "db-2"]
+    assert (cost.backups, cost.size_bytes, cost.enough) == (2, 140, True)
 
 
 def test_without_a_goal_it_is_the_harm_of_all_within_the_limit() -> None:

@@ -310,3 +310,17 @@ def test_an_act_is_weighed_by_what_was_lacking(
 ) -> None:
     promised = {Unit.BYTES: 100, Unit.INODES: 10, Unit.METADATA: 1000}
     assert short_of(lacks, promised, dict.fromkeys(Unit, 0) | gained) == short
+
+
+@pytest.mark.parametrize(
+    ("same", "state", "left"), [(True, State.CLEANABLE, 70), (False, State.CLEANABLE, 100), (True, State.PENDING, 100)]
+)
+def test_what_is_archived_on_the_same_filesystem_gives_back_what_its_archive_leaves(
+    same: bool, state: State, left: int
+) -> None:
+    seen = reading(space(850), archive=space(850), same_filesystem=same)
+    one = backup(state=state, size_bytes=100, reclaimable_bytes=100)
+    assert respond.lighter(one, STORE, seen) == replace(one, reclaimable_bytes=left)
+    assert respond.lighter(replace(one, reclaimable_bytes=10), STORE, seen).reclaimable_bytes == (
+        0 if left == 70 else 10
+    )

@@ -201,14 +201,18 @@ class Reclaim:
         need: tuple[int, int] | None = None,
         *,
         without: Container[str] = (),
+        net: Callable[[Backup], Backup] | None = None,
     ) -> Selection:
         """Who may go at this level, in order, and why the others stay; of all but those ``without``."""
         backups = [backup for backup in self._backups.values() if backup.id not in without]
+        now, floors, shares = self._clock.now(), self._floors, self._shares
         return select.select(
-            backups, level, limit, self._store, now=self._clock.now(), kept=self._floors, need=need, shares=self._shares
+            backups, level, limit, self._store, now=now, kept=floors, need=need, shares=shares, net=net
         )
 
-    def _ranking(self, level: CleanupLevel, limit: int | None, goal: Goal | None) -> Iterator[Backup]:
+    def _ranking(
+        self, level: CleanupLevel, limit: int | None, goal: Goal | None, archive_first: bool
+    ) -> Iterator[Backup]:
         """The candidates in order; a set that was chosen for what is missing is chosen anew where it comes otherwise.
 
         The rankings of the other strategies are not: there each stands by itself.
@@ -222,10 +226,11 @@ class Reclaim:
         tried: set[str] = set()
         while (need := self._lacking(goal)) != (0, 0):
             room = None if limit is None else max(0, limit - self._acted)
-            ranking = [one.backup for one in self.select(level, room, need, without=tried).candidates]
+            net = partial(respond.lighter, store=self._store, reading=self.reading) if archive_first else None
+            ranking = [one.backup for one in self.select(level, room, need, without=tried, net=net).candidates]
             if not ranking or room == 0:
                 return
-            course = Course(need, ranking, self._shares)
+            course = Course(need, ranking if net is None else map(net, ranking), self._shares)
             for backup in ranking:
                 tried.add(backup.id)
                 yield backup
@@ -249,7 +254,7 @@ class Reclaim:
             floor = self._floor(fresh.id)
             return select.recheck(fresh, level, floor, self._store, now=self._clock.now())
 
-        for op in self._each(self._ranking(level, limit, goal), limit, goal):
+        for op in self._each(self._ranking(level, limit, goal, archive_first), limit, goal):
             why = f"{reason}; {self._store.reclaim.strategy}"
             yield self._reported(self._reclaim(op, why, allowed, forced=forced, archive_first=archive_first))
 

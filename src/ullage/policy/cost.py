@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from ullage.model.backups import Candidate, Harm
 from ullage.model.plans import Cost, Plan, View
@@ -11,6 +12,7 @@ from ullage.model.words import Strategy
 from ullage.policy.gain import Gains
 from ullage.policy.harm import harms
 from ullage.policy.plan import going
+from ullage.policy.respond import lighter
 from ullage.policy.select import ranked
 
 
@@ -23,12 +25,13 @@ def costs(
     need = None
     if found.target_bytes is not None and found.target_inodes is not None:
         need = max(0, found.target_bytes - view.pending_bytes), max(0, found.target_inodes - view.pending_inodes)
+    net = partial(lighter, store=store, reading=view.reading) if archive_first else None
     compared = {}
     for strategy in Strategy:
         ranking: Iterable[Candidate] = selection.candidates
         if strategy is not selection.strategy:
             among = (view.backups, view.shares, need, selection.limit)
-            ranking = ranked(selection.candidates, strategy, *among, now=view.now)
+            ranking = ranked(selection.candidates, strategy, *among, now=view.now, net=net)
         compared[strategy] = _cost(list(ranking)[: selection.limit], harm, need, view, store, archive_first)
     return harm, compared
 

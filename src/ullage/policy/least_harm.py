@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import nlargest, nsmallest
 from math import isqrt
 
@@ -35,16 +35,19 @@ def by_harm(
     limit: int | None,
     *,
     now: float,
+    net: Callable[[Backup], Backup] | None = None,
 ) -> list[Candidate]:
     """The candidates in the order in which they would go; without a need, the least harm first.
 
-    ``backups``: all that live, the candidates among them; ``shares``: what they share.
+    ``backups``: all that live, the candidates among them; ``shares``: what they share; ``net``: a backup with what it
+    gives back less its archive.
     """
     found = harms(candidates, backups, shares, now=now)
     if need is None:
         return sorted(candidates, key=lambda c: (found[c.backup.id].total, c.backup.id))
     costs = {backup_id: harm.total for backup_id, harm in found.items()}
-    chosen, others = least_harm([c.backup for c in candidates], costs, shares, need, limit)
+    among = [c.backup if net is None else net(c.backup) for c in candidates]
+    chosen, others = least_harm(among, costs, shares, need, limit)
     by_id = {candidate.backup.id: candidate for candidate in candidates}
     return [by_id[backup_id] for backup_id in (*chosen, *others)]
 

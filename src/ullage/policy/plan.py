@@ -6,6 +6,7 @@ The same walk as the engine's, before anything is done: ``engine/reclaim.py`` lo
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -17,7 +18,7 @@ from ullage.model.words import Action
 from ullage.policy.assess import assess
 from ullage.policy.assume import Until, needed_for, shifted
 from ullage.policy.gain import Gains
-from ullage.policy.respond import Response, archive_choice
+from ullage.policy.respond import Response, archive_choice, lighter
 from ullage.policy.select import select
 
 
@@ -34,6 +35,7 @@ def plan(view: View, asked: Response, store: StoreSettings, until: Until | None 
         now=view.now,
         need=left if any(left) else None,
         shares=view.shares,
+        net=partial(lighter, store=store, reading=view.reading) if asked.archive_first else None,
     )
     return plan_of(chosen, view, store, need=need, archive_first=asked.archive_first)
 

@@ -117,6 +117,14 @@ def archive_choice(backup: Backup, store: StoreSettings, reading: Reading) -> tu
     return True, f"an archive of about {format_size(estimate)} fits"
 
 
+def lighter(backup: Backup, store: StoreSettings, reading: Reading) -> Backup:
+    """The backup as one that gives back what is left when its archive stands, where that is on the same filesystem."""
+    if not (reading.same_filesystem and archive_choice(backup, store, reading)[0]):
+        return backup
+    kept = ceil(backup.size_bytes * store.archive.ratio_estimate)
+    return replace(backup, reclaimable_bytes=max(0, backup.reclaimable_bytes - kept))
+
+
 def archive_must_stop(reading: Reading, store: StoreSettings) -> str | None:
     """Why an archive that is being written must be given up for want of room, as measured now; None: go on."""
     if reading.archive is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 from msgspec import Struct
@@ -44,12 +44,14 @@ def select(
     kept: Mapping[str, str] | None = None,
     need: tuple[int, int] | None = None,
     shares: Sequence[Share] = (),
+    net: Callable[[Backup], Backup] | None = None,
 ) -> Selection:
     """Every backup judged: the full ranking of those that may go, and all the reasons of each that stays.
 
     The same backups give the same selection in whatever order they come. ``limit`` is applied after the filters.
     ``kept``: their floors, where they are known already. ``need``: (bytes, inodes) that are missing, where anything is,
-    and ``shares`` are for the strategies that look at more than one backup at a time.
+    ``shares`` and ``net``, which is a backup with what it gives back less its archive, are for the strategies that look
+    at more than one backup at a time.
     """
     known = sorted(backups, key=lambda b: b.id)
     kept = floors(known, store.reclaim, now=now) if kept is None else kept
@@ -63,7 +65,7 @@ def select(
         else:
             candidates.append(_candidate(backup, scored, now))
     strategy = store.reclaim.strategy
-    ranking = tuple(ranked(candidates, strategy, known, shares, need, limit, now=now))
+    ranking = tuple(ranked(candidates, strategy, known, shares, need, limit, now=now, net=net))
     return Selection(level=level, strategy=strategy, limit=limit, candidates=ranking, stays=stays)
 
 
@@ -76,10 +78,11 @@ def ranked(
     limit: int | None,
     *,
     now: float,
+    net: Callable[[Backup], Backup] | None = None,
 ) -> list[Candidate]:
     """The candidates, which are some of ``backups``, in the order in which they would go by a strategy."""
     if strategy is Strategy.LEAST_HARM:
-        return by_harm(candidates, backups, shares, need, limit, now=now)
+        return by_harm(candidates, backups, shares, need, limit, now=now, net=net)
     return order(candidates, strategy, need)
 
 
