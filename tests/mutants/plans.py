@@ -23,6 +23,13 @@ PLANS = (
         (APPLY + "test_what_changed_before_that_stops_all_of_it",),
     ),
     Guard(
+        "while the clock is not believed no plan is carried out",
+        CYCLE,
+        "        if doubt is not None:\n",
+        "        if False:\n",
+        (APPLY + "test_while_the_clock_is_not_believed_no_plan_is_carried_out",),
+    ),
+    Guard(
         "what a plan was to archive is not deleted in its place",
         RECLAIM,
         "            only = step.action is Action.ARCHIVE",

@@ -194,9 +194,9 @@ class Engine:
         self, site: Site, saved: SavedPlan, want: Want | None, reason: str, identity: Callable[[], str], act: Act
     ) -> CycleRecord:
         """A saved plan carried out. Raises Refused, with nothing done, where it is stale: with all that changed."""
-        frozen = self.clock_fault()
-        if frozen is not None:
-            raise Refused(f"{frozen} (ullage clock accept)")
+        doubt = self.clock_fault()
+        if doubt is not None:
+            raise Refused(f"{doubt} (ullage clock accept)")
         pressure = assess(site.read(), site.settings.watermarks)
         with self.working(site, act, Trigger.USER) as reclaim:
             changes = reclaim.staleness(saved, identity())
