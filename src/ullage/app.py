@@ -61,7 +61,9 @@ class App:
     def out_of_reach(self, site: DirectorySite) -> str | None:
         """Why the target of this store cannot be reached, whatever goes; None where it can. Raises Unavailable."""
         with site.open() as opened:
-            return out_of_reach(site.settings, site.read(), opened.source.backups(), now=self.clock.now())
+            shares = opened.source.shares()
+            backups, now = opened.source.backups(), self.clock.now()
+            return out_of_reach(site.settings, site.read(), backups, now=now, shares=shares)
 
     def senseless(self, site: DirectorySite) -> list[str]:
         """What is wrong with the watermarks of this store on the filesystem it is on; empty where it cannot be read."""

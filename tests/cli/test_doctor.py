@@ -116,5 +116,6 @@ def test_a_full_disk_of_which_nothing_more_may_go_is_a_fault_that_says_what_woul
     ran = place.call("doctor", "--json")
     (told,) = [text for text in _found(ran, "fault") if "nothing more may go" in text]
     assert ran.code == 1
-    assert "1 held by reclaim.keep_last, 1 pinned" in told
+    assert "reclaim.keep_last holds" in told
+    assert "pinned (1)" in told
     assert "unpin what may go" in told

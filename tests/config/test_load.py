@@ -293,6 +293,9 @@ def test_the_defaults_contradict_nothing() -> None:
      ("confidence.emergency_minimum = 0.9", "take less"),
      ("reclaim.emergency_limit = 1", "take less"),
      ("caps.cycle = 49", "stop at it"),
+     ("reclaim.keep_yearly = 1", "reclaim.keep_yearly 1 holds nothing that reclaim.keep_last 1 does not hold already"),
+     ("reclaim.keep_daily = 14\nreclaim.keep_weekly = 2", "keep_weekly 2 holds nothing that reclaim.keep_daily 14"),
+     ('reclaim.emergency_strategy = "nuclear"\nreclaim.min_age = "2 h"', "reclaim.min_age holds it for longer"),
      ("caps.hour = 49\ncaps.cycle = 9", "stop at it"),
      ('alerts.enabled = false\nalerts.email = "root"', "told nothing"),
      ('alerts.smtp_user = "u"', "without a password"),
@@ -315,6 +318,16 @@ def test_a_risk_is_told_and_still_loads(lines: str, text: str) -> None:
     (told,) = unwise(read(f"{STORE}{lines}\n"))
     assert told.startswith("stores.main: ")
     assert text in told
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ["keep_last = 0\nkeep_daily = 7", "keep_daily = 7\nkeep_weekly = 4\nkeep_monthly = 12\nkeep_yearly = 3",
+     'emergency_strategy = "nuclear"\nmin_age = "1 h"', "min_age = 86400"],
+)  # fmt: skip
+def test_floors_that_go_together_are_well(lines: str) -> None:
+    settings = read(f"{STORE}alerts.email = 'op@example.org'\n[stores.main.reclaim]\n{lines}\n")
+    assert contradictions(settings) == unwise(settings) == []
 
 
 @pytest.mark.parametrize("email", ["root", "op@example.org", "Op <op@example.org>, root", "a+b@xn--bcher-kva.example"])

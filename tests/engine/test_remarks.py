@@ -70,17 +70,18 @@ def test_at_critical_where_nothing_more_may_go_it_is_told_what_holds_it_and_when
     with world.app() as app, app.sites["main"].open() as opened:
         opened.source.pin(Pin(backup_id="db-20260101", at=time.time()))
     record = world.cycle()
-    assert [note for note in record.notes if "nothing more may go at moderate: of 2 backups" in note]
+    assert [note for note in record.notes if "short of a usage under 75 %: nothing more may go at moderate" in note]
     world.cycle()
     ((level, text),) = _told(world)
     assert level is Level.CRITICAL
-    assert "1 held by reclaim.keep_last, 1 pinned; the largest: db-20260101 (1.0 MiB, pinned)" in text
+    assert "1.0 MiB is pinned (1), reclaim.keep_last holds 5" in text
+    assert "the largest: db-20260101 (1.0 MiB, pinned)" in text
     with world.app() as app, app.sites["main"].open() as opened:
         opened.source.unpin("db-20260101")
     world.cycle()
     assert world.live() == ["db-20260102"]
     _, (level, text) = _told(world)
-    assert (level, "Something may go again" in text) == (Level.OK, True)
+    assert (level, "Enough may go again" in text) == (Level.OK, True)
 
 
 def test_as_long_as_something_goes_nothing_is_told(world: World) -> None:
@@ -88,3 +89,29 @@ def test_as_long_as_something_goes_nothing_is_told(world: World) -> None:
     world.press(90)
     world.cycle()
     assert _told(world) == []
+
+
+def test_an_emergency_that_floors_keep_from_its_target_tells_the_shortfall_in_bytes(world: World) -> None:
+    """Where both cannot be had the floors win; the level's own alert says it too when it comes again."""
+    for day in range(1, 6):
+        world.backup(f"db-2026010{day}", State.CONFIRMED, age=50 - day, mib=1.0)
+    world.set(reclaim={"keep_daily": 4})
+    world.set(alerts=AlertSettings(email="op@example.org", repeat=0.0))
+    world.press(120)
+    with world.app() as app:
+        first, second = (app.engine.cycle(app.sites["main"], Act()) for _ in range(2))
+    assert world.live() == [f"db-2026010{day}" for day in range(2, 6)]
+    assert first.level is Level.EMERGENCY
+    reading = world.usage()
+    (note,) = [one for one in first.notes if "short of 20 % free" in one]
+    assert "nothing more may go at aggressive; reclaim.keep_daily holds 4.0 MiB (4)" in note
+    assert "lower reclaim.keep_daily from 4 to 3" in note
+    missing = float(note.split(" ")[0]) * (1 << (10 if " KiB short" in note else 20))
+    assert missing == pytest.approx((reading - 80) / 100 * (world.store.capacity or 0), rel=0.1)
+    texts = [text for _, text in _told(world)]
+    assert note.split(";")[0] in texts[0]
+    assert second.level in (Level.CRITICAL, Level.EMERGENCY)
+    with Catalog.open(str(world.state)) as catalog:
+        again = [item.body for item in catalog.due(now=time.time() + 1e6) if "(notice)" not in item.title]
+    assert note not in again[0]
+    assert note in again[-1]

@@ -146,15 +146,15 @@ FLOORS = (
     Guard(
         "a backup of unknown state holds no place in the floor",
         PROTECT,
-        "        if _state_known(backup) and age_known(backup, now):\n",
-        "        if age_known(backup, now):\n",
+        "    return _state_known(backup) and age_known(backup, now)\n",
+        "    return age_known(backup, now)\n",
         (HOLDS,),
     ),
     Guard(
         "a backup of unknown age holds no place in the floor",
         PROTECT,
-        "        if _state_known(backup) and age_known(backup, now):\n",
-        "        if _state_known(backup):\n",
+        "    return _state_known(backup) and age_known(backup, now)\n",
+        "    return _state_known(backup)\n",
         (HOLDS,),
     ),
     Guard(
@@ -216,14 +216,14 @@ FLOORS = (
     Guard(
         "a backup younger than min_age stays",
         PROTECT,
-        "    if _young(backup.created_at, reclaim, now):\n",
+        "    if young(backup.created_at, reclaim, now):\n",
         "    if False:\n",
         (KEEPS, "engine/test_floors.py::test_one_younger_than_min_age_stays_at_every_level_and_for_a_person"),
     ),
     Guard(
         "an archive younger than min_age stays",
         PROTECT,
-        "        if _young(archive.created_at, reclaim, now):\n",
+        "        if young(archive.created_at, reclaim, now):\n",
         "        if False:\n",
         (KEEPS,),
     ),

@@ -16,7 +16,7 @@ from ullage.model.backups import Backup
 from ullage.model.settings import ReclaimSettings
 from ullage.model.units import DAY
 from ullage.model.words import Cause, State
-from ullage.policy.keep import numbers, period_of
+from ullage.policy.keep import numbers, period_of, superfluous
 from ullage.policy.protect import archive_floors, floors, floors_by_rule, holds
 from ullage.policy.series import series_of
 
@@ -130,6 +130,36 @@ def test_every_rule_that_holds_is_named_with_its_number_and_no_other(
         for rule in FLOORS[1:]:
             assert (f"({rule} {getattr(reclaim, rule)})" in floor.reason) == (rule in floor.rules)
         assert ("newest" in floor.reason) == (Cause.KEEP_LAST in floor.rules)
+
+
+@given(runs(), st.builds(keeping, **dict.fromkeys(KEEPS, st.sampled_from([0, 1, 2, 8, 13, 32, 33, 367, 368]))))
+def test_a_floor_that_is_said_to_be_superfluous_is(members: list[Backup], reclaim: ReclaimSettings) -> None:
+    for rule, number, other in superfluous(reclaim):
+        assert (number, number > 0) == (getattr(reclaim, rule), getattr(reclaim, other) > 0)
+        without = floors(members, replace(reclaim, **{str(rule): 0}), now=NOW)
+        assert floors(members, reclaim, now=NOW).keys() == without.keys()
+
+
+@pytest.mark.parametrize(
+    ("keeps", "expected"),
+    [
+        ({}, []),
+        ({"keep_last": 1, "keep_daily": 1}, [("keep_daily", 1, "keep_last")]),
+        ({"keep_last": 3, "keep_daily": 2}, []),
+        ({"keep_last": 1, "keep_daily": 7, "keep_weekly": 4, "keep_monthly": 12, "keep_yearly": 3}, []),
+        ({"keep_last": 1, "keep_yearly": 1}, [("keep_yearly", 1, "keep_last")]),
+        ({"keep_yearly": 1}, []),
+        ({"keep_daily": 8, "keep_weekly": 2}, [("keep_weekly", 2, "keep_daily")]),
+        ({"keep_daily": 7, "keep_weekly": 2}, []),
+        ({"keep_daily": 32, "keep_monthly": 2}, [("keep_monthly", 2, "keep_daily")]),
+        ({"keep_daily": 31, "keep_monthly": 2}, []),
+        ({"keep_weekly": 50, "keep_monthly": 2}, []),
+        ({"keep_monthly": 13, "keep_yearly": 2}, [("keep_yearly", 2, "keep_monthly")]),
+        ({"keep_monthly": 12, "keep_yearly": 2}, []),
+    ],
+)
+def test_a_floor_that_another_covers_is_told(keeps: dict[str, int], expected: list[tuple[str, int, str]]) -> None:
+    assert superfluous(keeping(**keeps)) == expected
 
 
 def test_of_several_a_day_the_last_good_one_stays() -> None:

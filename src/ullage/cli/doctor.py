@@ -20,7 +20,7 @@ from ullage.model.readings import Reading
 from ullage.model.units import printable
 from ullage.model.words import Level
 from ullage.policy.assess import assess
-from ullage.policy.exhausted import nothing_more
+from ullage.policy.exhausted import nothing_more, told
 from ullage.policy.limits import senseless
 from ullage.policy.predictions import LAST, judged
 from ullage.policy.reach import out_of_reach
@@ -100,11 +100,12 @@ def _store(app: Any, site: Any, seconds: float) -> Iterator[Finding]:
 def _room(app: Any, opened: Any, reading: Reading, level: Level, backups: list[Backup]) -> Iterator[Finding]:
     """What stands in the way of room, now or in the next emergency, and series that have no good backup of late."""
     store, now = opened.settings, app.clock.now()
-    archives = opened.source.archives() if reading.same_filesystem else []
-    if text := nothing_more(level, backups, archives, store, now=now):
-        yield "fault", text
+    archives, shares = opened.source.archives() if reading.same_filesystem else [], opened.source.shares()
+    backups = opened.source.backups()  # which knows of them now
+    if short := nothing_more(level, reading, backups, store, now=now, archives=archives, shares=shares):
+        yield "fault", told(short)
     yield from (("warning", text) for text in senseless(reading, store.watermarks))
-    if text := out_of_reach(store, reading, backups, now=now):
+    if text := out_of_reach(store, reading, backups, now=now, shares=shares):
         yield "warning", text
     if text := still_open(opened, reading, level):
         yield "warning", f"{text}; it comes back when they are closed, or that process ends"

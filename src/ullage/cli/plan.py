@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options
 from ullage.cli.output import fail_where_unavailable, level_text, out, percent, print_json, say, table
+from ullage.cli.short import shape
 from ullage.errors import UllageError, UsageError
 from ullage.model.backups import Selection
 from ullage.model.plans import Plan, View
@@ -21,6 +22,7 @@ from ullage.policy import assess, respond
 from ullage.policy.assess import Goal
 from ullage.policy.assume import Assumed, Until, assume, parse_at, parse_until, when
 from ullage.policy.cost import costs
+from ullage.policy.exhausted import too_little
 from ullage.policy.plan import plan as planned
 from ullage.policy.respond import Response
 
@@ -148,8 +150,29 @@ def _answer(app: Any, site: Any, question: _Question) -> tuple[Plan, Goal | None
             "harm": {strategy: shapes.cost(cost) for strategy, cost in compared.items()},
             "goal": None if want is None else when(want, store.watermarks),
             **_goal(found),
+            "shortfall": _shortfall(site, view, pressure.level, question, asked.cleanup_level),
         },
     )
+
+
+def _shortfall(site: Any, view: View, level: Level, question: _Question, asked: CleanupLevel) -> dict[str, Any] | None:
+    """What the goal of the store's level misses if all went that may go at the level asked for, whatever the limit."""
+    if question.until is not None or respond.response(level, site.settings) is None:
+        return None
+    with site.open() as opened:
+        archives = opened.source.archives() if view.reading.same_filesystem else []
+    found = too_little(
+        level,
+        view.reading,
+        view.backups,
+        site.settings,
+        now=view.now,
+        archives=archives,
+        shares=view.shares,
+        waiting=(view.pending_bytes, view.pending_inodes),
+        asked=asked,
+    )
+    return shape(found)
 
 
 def _assumed(assumed: Assumed) -> dict[str, Any] | None:
@@ -222,6 +245,8 @@ def _print(store: dict[str, Any]) -> None:
         table(heads, rows[needed:])
     if store["beyond_limit"]:
         out(f"({store['beyond_limit']} more could go, beyond the limit)")
+    if store["shortfall"] is not None:
+        out(f"that is not enough: {store['shortfall']['text']}")
     out(f"stay ({len(store['stays'])}):")
     table(["", "BACKUP", "BECAUSE"], (["", one["backup_id"], "; ".join(one["reasons"])] for one in store["stays"]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -63,8 +64,8 @@ def _store(app: Any, site: Any) -> dict[str, object]:
         "watermarks": shapes.watermarks(marks),
         "held": [shapes.hold(hold) for hold in holds(app.catalog, store, reading, now=app.clock.now())],
         "still_open": _still_open(site, reading, pressure.level),
-        "counts": _counts(site) if reading.fault is None else {},
         "predictions": shapes.predictions(judged(app.catalog.predictions(store.name, LAST))),
+        **_contents(app, site, reading, pressure.level),
         "trash": _trash(app.catalog.trashed(store.name)),
         "forecast": shapes.forecast(app.catalog.outlook(store.name)),
         "recent": [
@@ -91,14 +92,23 @@ def _trash(waiting: list[Operation]) -> dict[str, int]:
     return {"count": len(waiting), "bytes": sum(op.predicted_bytes for op in waiting)}
 
 
-def _counts(site: Any) -> dict[str, int]:
-    try:
-        with site.open() as opened:
-            states = Counter(str(backup.state or "UNKNOWN") for backup in opened.source.facts())
-            states[str(State.ARCHIVED)] = len(opened.source.archives())
-    except (UllageError, OSError):
-        return {}
-    return {state: states[state] for state in [*map(str, State), "UNKNOWN"] if states[state]}
+def _contents(app: Any, site: Any, reading: Reading, level: Level) -> dict[str, object]:
+    """How many backups there are of each state, and from critical on what is missing for the goal and why."""
+    counts: dict[str, int] = {}
+    short = None
+    if reading.fault is not None:
+        return {"counts": counts, "shortfall": None}
+    pressed = level in (Level.CRITICAL, Level.EMERGENCY)
+    with suppress(UllageError, OSError), site.open() as opened:
+        backups = opened.source.facts()
+        states = Counter(str(backup.state or "UNKNOWN") for backup in backups)
+        states[str(State.ARCHIVED)] = len(opened.source.archives())
+        counts = {state: states[state] for state in [*map(str, State), "UNKNOWN"] if states[state]}
+        if pressed:
+            from ullage.cli.short import shortfall  # only a store that is pressed has need of it
+
+            short = shortfall(app, opened, reading, level)
+    return {"counts": counts, "shortfall": short}
 
 
 def _print(document: dict[str, Any]) -> None:
@@ -121,6 +131,8 @@ def _print(document: dict[str, Any]) -> None:
             out(f"  predictions {_predicted(store['predictions'])}")
         if store["still_open"]:
             out(f"  still open  {store['still_open']}")
+        if store["shortfall"] is not None:
+            out(f"  not enough  {store['shortfall']['text']}")
         marks = store["watermarks"]
         own = marks.pop("inodes")
         out(f"  watermarks  {_marks(marks, Unit.BYTES)}")

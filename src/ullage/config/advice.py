@@ -11,13 +11,29 @@ from ullage.config.schema import SECTION_ROWS
 from ullage.errors import SettingsError
 from ullage.model.settings import InodeMarks, Marks, Settings, StoreSettings, Watermarks
 from ullage.model.units import printable
+from ullage.model.words import CleanupLevel, EmergencyStrategy
+from ullage.policy.keep import numbers, superfluous
+from ullage.policy.select import LEVELS
 
 _Rule = tuple[Callable[[StoreSettings], bool], str]
 
 
 def contradictions(settings: Settings) -> list[str]:
     """Settings that defeat each other, each with what to change; empty where there are none."""
-    return [f"stores.{store.name}: {text}" for store in settings.stores for wrong, text in _RULES if wrong(store)]
+    return [
+        f"stores.{store.name}: {text}"
+        for store in settings.stores
+        for text in [*(text for wrong, text in _RULES if wrong(store)), *_superfluous(store)]
+    ]
+
+
+def _superfluous(store: StoreSettings) -> list[str]:
+    """Floors that hold nothing which another does not hold already."""
+    return [
+        f"reclaim.{rule} {number} holds nothing that reclaim.{other} {numbers(store.reclaim)[other]} does not hold"
+        f" already; raise it, or leave it at 0"
+        for rule, number, other in superfluous(store.reclaim)
+    ]
 
 
 def unwise(settings: Settings) -> list[str]:
@@ -108,6 +124,13 @@ def _capped_below_limits(store: StoreSettings) -> bool:
     return 0 < store.caps.cycle < max(store.reclaim.max_per_cycle, store.reclaim.emergency_limit)
 
 
+def _nuclear_held_back(store: StoreSettings) -> bool:
+    reclaim = store.reclaim
+    return (
+        reclaim.emergency_strategy is EmergencyStrategy.NUCLEAR and reclaim.min_age > LEVELS[CleanupLevel.NUCLEAR].age
+    )
+
+
 def _told_nobody(store: StoreSettings) -> bool:
     alerts = store.alerts
     return not alerts.enabled and any((alerts.email, alerts.webhook, alerts.slack))
@@ -124,7 +147,7 @@ _RECIPIENT = re.compile(rf"{_ADDRESS}|[^<>@]*<{_ADDRESS}>")
 _RISKS: tuple[_Rule, ...] = (
     (_nobody_is_told, "nobody is told of alerts; set alerts.email, alerts.webhook or alerts.slack"),
     (
-        lambda store: store.reclaim.keep_last == 0,
+        lambda store: not any(numbers(store.reclaim).values()),
         "reclaim.keep_last is 0, so even the only good backup of a series may go; set it to 1 or more",
     ),
     (_no_address, "alerts.email is no address that mail can be sent to; write it like op@example.org"),
@@ -167,6 +190,11 @@ _RULES: tuple[_Rule, ...] = (
         _capped_below_limits,
         "caps.cycle is below reclaim.max_per_cycle or reclaim.emergency_limit, so a reclaim would stop at it and fail;"
         " raise caps.cycle",
+    ),
+    (
+        _nuclear_held_back,
+        "reclaim.emergency_strategy is nuclear, which takes what is an hour old, and reclaim.min_age holds it for"
+        " longer; lower min_age, or use aggressive",
     ),
     (_told_nobody, "alerts.enabled is false, so the addresses under alerts are told nothing"),
     (

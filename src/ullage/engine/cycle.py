@@ -56,6 +56,7 @@ class Engine:
         self._telling = Telling(catalog, clock, notifier)
         self._sites = sites
         self._looked: dict[str, float] = {}
+        self._short: dict[str, str | None] = {}
 
     def cycle(self, site: Site, act: Act, *, reclaim: bool = True) -> CycleRecord:
         """One check of a store: recorded, told where its level changed, acted upon if ``reclaim``.
@@ -78,7 +79,8 @@ class Engine:
         pressure = assess(reading, site.settings.watermarks)
         alerts: tuple[QueuedAlert, ...] = ()
         if not act.dry_run:
-            alerts = self._telling.check(site.settings, reading, pressure, believed=disbelief is None)
+            known = self._short.get(site.settings.name)
+            alerts = self._telling.check(site.settings, reading, pressure, known, believed=disbelief is None)
             alerts += self._telling.of(CLOCK, site.settings, pressure, disbelief)
         faults = [fault for fault in (reading.fault, disbelief) if fault is not None]
         notes: list[str] = []
@@ -155,15 +157,16 @@ class Engine:
     def _remark(
         self, site: Site, reading: Reading, pressure: Pressure, *, moved: bool
     ) -> tuple[str | None, tuple[QueuedAlert, ...]]:
-        """Why nothing more may go, and what was told of that and of series without a good backup of late.
+        """What is missing where not enough may go, and what was told of that and of series without a good backup.
 
-        ``moved``: something went in this cycle, so that there was more.
+        ``moved``: something went in this cycle, and the reading is older.
         """
         store, now, since = site.settings, self._clock.now(), self._clock.monotonic()
         told: tuple[QueuedAlert, ...] = ()
         why = None
         try:
-            why = None if moved else remarks.nothing_more(site, reading, pressure.level, now=now)
+            why = remarks.nothing_more(site, site.read() if moved else reading, pressure.level, now=now)
+            self._short[store.name] = why
             told = self._telling.of(EXHAUSTED, store, pressure, why)
             last = self._looked.get(store.name)
             if last is None or since - last >= remarks.LOOK:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
-from ullage.model.backups import Operation
+from ullage.model.backups import Backup, Operation, Share
 from ullage.model.readings import Reading
+from ullage.model.shortfall import Shortfall
 from ullage.model.units import printable
 from ullage.model.words import Level
 from ullage.policy import exhausted
 from ullage.policy.holding import worth_a_word
 from ullage.policy.unconfirmed import unconfirmed
-from ullage.ports import OpenStore, Site
+from ullage.ports import OpenStore, Site, Source
 
 LOOK = 3600.0
 """Seconds between two looks at whether backups are still confirmed: it takes a look at all of them."""
@@ -34,12 +35,29 @@ def settled(ops: Sequence[Operation], unsettled: Container[int]) -> list[str]:
 
 
 def nothing_more(site: Site, reading: Reading, level: Level, *, now: float) -> str | None:
-    """Why nothing more of an opened store may go at this level; None where something may. Raises Unavailable."""
+    """What is missing where not enough of a store may go at this level; None where enough may. Raises Unavailable."""
     if level not in (Level.CRITICAL, Level.EMERGENCY):
         return None
     with site.open() as opened:
         archives = opened.source.archives() if reading.same_filesystem else []
-        return exhausted.nothing_more(level, opened.source.backups(), archives, site.settings, now=now)
+
+        def reckon(backups: Sequence[Backup], shares: Iterable[Share]) -> Shortfall | None:
+            return exhausted.nothing_more(
+                level, reading, backups, site.settings, now=now, archives=archives, shares=shares
+            )
+
+        short = reckoned(opened.source, reckon)
+    return None if short is None else exhausted.told(short)
+
+
+def reckoned(
+    source: Source, reckon: Callable[[Sequence[Backup], Iterable[Share]], Shortfall | None]
+) -> Shortfall | None:
+    """What is missing by ``reckon``; what backups share takes a look of its own, and is asked for where it matters."""
+    short = reckon(source.backups(), ())
+    if short is not None and (shares := source.shares()):
+        short = reckon(source.backups(), shares)
+    return short
 
 
 def not_confirmed(site: Site, *, now: float) -> str | None:

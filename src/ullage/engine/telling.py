@@ -14,7 +14,7 @@ from ullage.ports import Catalog, Clock, Notifier
 CLOCK, FAILURE, EXHAUSTED, UNCONFIRMED = "\0clock", "\0failure", "\0exhausted", "\0unconfirmed"
 FORECAST, HELD = "\0forecast", "\0held"
 """Added to a store's name: whether people were told that the clock is not believed, that a reclaim was cut short, that
-nothing more may go, that a series has no good backup of late, that the disk will soon be full, or that space which was
+not enough may go, that a series has no good backup of late, that the disk will soon be full, or that space which was
 freed is not back.
 
 Their times are since boot.
@@ -23,8 +23,8 @@ _TOLD = {
     CLOCK: ("Confirm it with: ullage clock accept", "The clock is believed again."),
     FAILURE: ("It is tried again in the next cycle; see also: ullage doctor", "A reclaim came to its end again."),
     EXHAUSTED: (
-        "Until then ullage frees nothing on this disk.",
-        "Something may go again, or the usage is under critical.",
+        "Until then ullage cannot free as much: floors, pins and the level's bar go before the target.",
+        "Enough may go again, or the usage is under critical.",
     ),
     UNCONFIRMED: (
         "Look at what makes and confirms them; reclaim.keep_last holds the newest good one meanwhile.",
@@ -53,11 +53,12 @@ class Telling:
         self._notifier = notifier
 
     def check(
-        self, store: StoreSettings, reading: Reading, pressure: Pressure, *, believed: bool
+        self, store: StoreSettings, reading: Reading, pressure: Pressure, known: str | None = None, *, believed: bool
     ) -> tuple[QueuedAlert, ...]:
         """Record the check, and queue an alert where the level changed or has lasted.
 
-        ``believed``: the clock is, and with it the hour that was measured.
+        ``known``: what the last cycle found missing, said with a level that still is as bad. ``believed``: the clock
+        is, and with it the hour that was measured.
         """
         now = reading.at
         points = measured(reading, store.watermarks) if believed else {}
@@ -71,7 +72,9 @@ class Telling:
             self._catalog.set_alert_state(store.name, state)
         if kind is None:
             return ()
-        return self.tell(store, pressure.level, kind, pressure.usage, [pressure.reason])
+        worse = known is not None and pressure.level in (Level.CRITICAL, Level.EMERGENCY)
+        details = [pressure.reason, known] if known is not None and worse else [pressure.reason]
+        return self.tell(store, pressure.level, kind, pressure.usage, details)
 
     def once(
         self, store: StoreSettings, what: str, level: Level, usage: float | None, details: list[str]

@@ -122,6 +122,7 @@ class Cause(StrEnum):
     PINNED = "pinned"
     IN_USE = "in_use"
     IN_DOUBT = "in_doubt"
+    LEVEL = "level"
 
 
 class Phase(StrEnum):

@@ -41,6 +41,29 @@ def numbers(reclaim: ReclaimSettings) -> dict[Cause, int]:
     }
 
 
+_PARTS = {
+    Cause.KEEP_WEEKLY: {Cause.KEEP_DAILY: 7},
+    Cause.KEEP_MONTHLY: {Cause.KEEP_DAILY: 31},
+    Cause.KEEP_YEARLY: {Cause.KEEP_DAILY: 366, Cause.KEEP_MONTHLY: 12},
+}
+"""The most days or months of which a longer period consists; weeks are no parts of months or years."""
+
+
+def superfluous(reclaim: ReclaimSettings) -> list[tuple[Cause, int, Cause]]:
+    """(rule, number, another rule): floors that hold nothing, whatever the backups, which another does not hold too.
+
+    The last of the period before the newest is at most so many parts behind the last of all. One alone is the newest.
+    """
+    of = numbers(reclaim)
+    found = []
+    for rule, number in of.items():
+        covering = {Cause.KEEP_LAST: of[Cause.KEEP_LAST]} if number == 1 and rule is not Cause.KEEP_LAST else {}
+        parts = _PARTS.get(rule, {})
+        covering |= {finer: of[finer] for finer, most in parts.items() if of[finer] > most * (number - 1)}
+        found += [(rule, number, other) for other, least in covering.items() if number and least][:1]
+    return found
+
+
 def kept(members: Collection[Rank], reclaim: ReclaimSettings) -> dict[str, list[Hold]]:
     """Those of one series that stay, each id with every rule that holds it.
 

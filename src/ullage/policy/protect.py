@@ -38,7 +38,7 @@ def floors_by_rule(backups: Iterable[Backup], reclaim: ReclaimSettings, *, now: 
     """
     by_series: dict[str | None, list[Backup]] = defaultdict(list)
     for backup in backups:
-        if _state_known(backup) and age_known(backup, now):
+        if counted(backup, now):
             by_series[series_of(backup.id)].append(backup)
     found: dict[str, Floor] = {}
     for series, members in by_series.items():
@@ -65,7 +65,7 @@ def archive_floors(
             found[archive.path] = _AHEAD
         elif series not in alive:
             by_series[series].append(archive)
-        if _young(archive.created_at, reclaim, now):
+        if young(archive.created_at, reclaim, now):
             found.setdefault(archive.path, _for_how_long(archive.created_at, reclaim, now))
     for series, members in by_series.items():
         for path, why in kept([(True, one.created_at, one.path) for one in members], reclaim).items():
@@ -90,13 +90,18 @@ def obstacles(backup: Backup, reclaim: ReclaimSettings, *, now: float) -> Sequen
         found.append((Cause.IN_DOUBT, _doubt(backup)))
     if not age_known(backup, now):
         found.append((Cause.IN_DOUBT, "its age is not known" if backup.created_at is None else _AHEAD))
-    if _young(backup.created_at, reclaim, now):
+    if young(backup.created_at, reclaim, now):
         found.append((Cause.MIN_AGE, _for_how_long(backup.created_at, reclaim, now)))
     if backup.busy is not None:
         found.append((Cause.IN_USE, f"it is in use: {backup.busy}"))
     if backup.state is State.CREATED and now - backup.newest_mtime < reclaim.settle:
         found.append((Cause.IN_USE, "it is being written: CREATED, and changed a moment ago"))
     return found
+
+
+def counted(backup: Backup, now: float) -> bool:
+    """Whether it counts for the floors of its series: its state and its age are known."""
+    return _state_known(backup) and age_known(backup, now)
 
 
 def age_known(backup: Backup, now: float) -> bool:
@@ -127,7 +132,8 @@ def _reason(why: Sequence[Hold], among_newest: str, last: str, series: str) -> s
     return f"{text}; its last of {periods}" if periods else text
 
 
-def _young(created_at: int | None, reclaim: ReclaimSettings, now: float) -> bool:
+def young(created_at: int | None, reclaim: ReclaimSettings, now: float) -> bool:
+    """Whether ``reclaim.min_age`` holds what was made then."""
     return created_at is not None and max(0.0, now - created_at) < reclaim.min_age
 
 

@@ -93,6 +93,11 @@ def recheck(
     return _against(backup, score(backup, store.confidence, now=now), level, floor, store, now=now)
 
 
+def short_of(backup: Backup, level: CleanupLevel, store: StoreSettings, *, now: float) -> tuple[str, ...]:
+    """What the backup lacks of the level's bar, whatever holds it beside."""
+    return _short_of(backup, score(backup, store.confidence, now=now), level, store.confidence, now)
+
+
 def _against(
     backup: Backup, scored: Score, level: CleanupLevel, floor: str | None, store: StoreSettings, *, now: float
 ) -> tuple[str, ...]:
