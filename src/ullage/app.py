@@ -14,6 +14,7 @@ from ullage.engine.believe import clock_fault
 from ullage.errors import UsageError
 from ullage.model.settings import Settings
 from ullage.model.units import printable
+from ullage.policy.ahead import floors_to_come
 from ullage.policy.limits import senseless
 from ullage.policy.reach import out_of_reach
 from ullage.sources.roots import Expected
@@ -59,11 +60,15 @@ class App:
         return [self.sites[name]]
 
     def out_of_reach(self, site: DirectorySite) -> str | None:
-        """Why the target of this store cannot be reached, whatever goes; None where it can. Raises Unavailable."""
+        """Why the target of this store cannot be reached, whatever goes, or will not be once its floors are full.
+
+        None where it can. Raises Unavailable.
+        """
         with site.open() as opened:
             shares = opened.source.shares()
-            backups, now = opened.source.backups(), self.clock.now()
-            return out_of_reach(site.settings, site.read(), backups, now=now, shares=shares)
+            backups, now, reading, store = opened.source.backups(), self.clock.now(), site.read(), site.settings
+            why = out_of_reach(store, reading, backups, now=now, shares=shares)
+            return why or floors_to_come(store, reading, backups, now=now)
 
     def senseless(self, site: DirectorySite) -> list[str]:
         """What is wrong with the watermarks of this store on the filesystem it is on; empty where it cannot be read."""

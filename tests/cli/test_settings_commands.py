@@ -157,6 +157,20 @@ def test_the_daemon_starts_once_serves_and_stops_and_its_log_has_no_secret(store
     assert not os.stat(log).st_mode & 0o077
 
 
+def test_floors_that_will_be_too_much_once_they_are_full_are_told_before(place: Workplace) -> None:
+    """Issue 4: contradictions are found before they bite; by ``doctor`` too."""
+    for day in range(5):
+        place.backup(f"db-2026010{9 - day}", "CONFIRMED", age=(day + 0.5) * 86400, size=100_000)
+    place.register()
+    marks = "warning = 75\ncritical = 85\nemergency = 95\ntarget_free = 20\ninodes = false"
+    for keeps, told in ((10, False), (11, True)):
+        place.press(40, f"[stores.main.reclaim]\nkeep_daily = {keeps}", marks)
+        for command, said in (("config check", "err"), ("doctor", "out")):
+            text = getattr(place.call(*command.split()), said)
+            assert ("once they are full" in text and 'the series "db", one in 1 d, 11 of ' in text) == told, text
+            assert "out of reach" not in text
+
+
 def test_a_target_that_floors_and_pins_put_out_of_reach_is_told_with_what_to_change(store: Workplace) -> None:
     """faults.md: contradictions are said by ``config check``, and by ``doctor``; a store that is away says nothing."""
     words = "watermarks.target_free is out of reach"

@@ -51,7 +51,7 @@ def test_what_is_said_would_do(full: Workplace) -> None:
         ran = full.done(command, "--json")
         assert faults(command, ran.json) == []
         assert ran.json["stores"][0]["shortfall"] is None
-        assert "not enough" not in full.done(command).out
+        assert "short of 20 % free" not in full.done(command).out
     full.done("monitor")
     assert full.done("status", "--json").json["stores"][0]["backup"]["usage_percent"] <= 80
 

@@ -19,6 +19,7 @@ from ullage.model.backups import Backup
 from ullage.model.readings import Reading
 from ullage.model.units import printable
 from ullage.model.words import Level
+from ullage.policy.ahead import floors_to_come
 from ullage.policy.assess import assess
 from ullage.policy.exhausted import nothing_more, told
 from ullage.policy.limits import senseless
@@ -105,7 +106,8 @@ def _room(app: Any, opened: Any, reading: Reading, level: Level, backups: list[B
     if short := nothing_more(level, reading, backups, store, now=now, archives=archives, shares=shares):
         yield "fault", told(short)
     yield from (("warning", text) for text in senseless(reading, store.watermarks))
-    if text := out_of_reach(store, reading, backups, now=now, shares=shares):
+    why = out_of_reach(store, reading, backups, now=now, shares=shares)
+    if text := why or floors_to_come(store, reading, backups, now=now):
         yield "warning", text
     if text := still_open(opened, reading, level):
         yield "warning", f"{text}; it comes back when they are closed, or that process ends"
