@@ -22,7 +22,8 @@ from ullage.engine.cycle import Act
 from ullage.model.holding import Holding
 from ullage.model.readings import Reading
 from ullage.model.settings import AlertSettings, Secret
-from ullage.model.words import Action, Level, Phase, State, Trigger
+from ullage.model.words import Action, CleanupLevel, Level, Phase, State, Trigger
+from ullage.policy.assess import Goal
 from ullage.sources import site
 from ullage.sources.site import StoreGauge
 from ullage.system import gauge
@@ -159,7 +160,8 @@ def test_what_others_have_just_deleted_counts_before_anything_is_chosen(loop_dis
     world.series(6, mib=14)
     with world.app(), _hidden(disk, 30):
         _pressed(world, disk, 1.0)
-    assert done(world.emergency()) == []
+    with world.app() as app, app.engine.working(app.sites["main"], Act(), Trigger.USER) as reclaim:
+        assert list(reclaim.clean(CleanupLevel.GENTLE, 5, Goal.TARGET, "a test")) == []
 
 
 def test_what_others_have_just_deleted_keeps_the_trash(loop_disk: LoopDisks) -> None:
