@@ -13,8 +13,9 @@ import pytest
 from tests.engine.moments import between
 from tests.engine.world import World, done
 from ullage.engine.cycle import Act
+from ullage.model.backups import Operation
 from ullage.model.cycles import CycleRecord
-from ullage.model.words import Result, State, Strategy
+from ullage.model.words import Action, Result, State, Strategy, Trigger
 from ullage.sources.states import StateSource
 
 pytestmark = pytest.mark.root  # gains are measured on a filesystem that nobody else writes to
@@ -68,6 +69,27 @@ def test_where_the_chosen_one_is_locked_by_then_another_set_is_chosen_for_what_i
     finally:
         os.close(held)
     assert [(op.backup_id, op.result) for op in record.actions] == [("e", Result.SKIPPED), ("f", Result.DONE)]
+
+
+def test_whoever_is_deferred_is_not_chosen_again(store: MakeStore) -> None:
+    """A person just moved it along, so that it stays for a while; nothing of it says so but the history."""
+    world = store(a=2, b=2, c=2, d=2, e=8, f=9)
+    need(world, 8)
+    with world.app() as app:
+        moved = Operation(
+            at=time.time(),
+            store="main",
+            backup_id="e",
+            action=Action.TRANSITION,
+            from_state=State.CONFIRMED,
+            to_state=State.CLEANABLE,
+            trigger=Trigger.USER,
+            reason="by hand",
+            result=Result.DONE,
+        )
+        app.catalog.record(moved)
+    record = world.cycle()
+    assert [(op.backup_id, op.result) for op in record.actions] == [("e", Result.DEFERRED), ("f", Result.DONE)]
 
 
 def test_where_more_comes_back_than_was_expected_what_is_missing_then_is_chosen_for_anew(store: MakeStore) -> None:
