@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from ullage.model.settings import ReclaimSettings, StoreSettings
 from ullage.model.units import DAY, GIB
-from ullage.model.words import Action, Level, Result, State
+from ullage.model.words import Action, Cause, Level, Result, State
 from ullage.simulation.pattern import Pattern, Series
 from ullage.simulation.world import Disk, World
 from ullage.simulation.year import Outcome, Year
@@ -49,7 +49,18 @@ def test_what_grows_out_of_its_disk_is_said_to_in_time() -> None:
     assert 3 * 30 * DAY < first - NOW < 6 * 30 * DAY  # 10 GiB doubles each month
     assert any(at <= first for at, _, _ in outcome.short)
     assert {level for _, level, _ in outcome.short} <= {Level.CRITICAL, Level.EMERGENCY}
-    assert "nothing more may go" in outcome.short[0][2]
+    assert Cause.KEEP_LAST in {one.cause for one in outcome.short[-1][2].because}
+
+
+def test_a_floor_that_bites_is_named() -> None:
+    """Thirty days of 10 GiB are more than 75 % of 300 GiB."""
+    one = Disk(total_bytes=300 * GIB)
+    world = World(now=NOW, disk=one, archives_disk=one)
+    settings = replace(STORE, reclaim=ReclaimSettings(keep_daily=40))
+    outcome = Year(settings, world, Pattern(series=(DAILY,))).run(60 * DAY)
+    assert outcome.short
+    assert Cause.KEEP_DAILY in {because.cause for _, _, short in outcome.short for because in short.because}
+    assert outcome.failed  # the floors win, and the disk runs full
 
 
 def test_backups_that_never_come_to_be_good_push_out_no_good_one() -> None:

@@ -15,6 +15,7 @@ from ullage.cli.output import fail_where_unavailable, out, percent, print_json, 
 from ullage.errors import Refused, UllageError, UsageError
 from ullage.model.units import DAY, format_size, printable, rfc3339
 from ullage.model.words import Action, Result
+from ullage.policy.exhausted import told
 from ullage.policy.series import named, series_of
 
 _GONE = (Action.DELETE, Action.ARCHIVE, Action.DELETE_ARCHIVE)
@@ -81,8 +82,16 @@ def _store(app: Any, site: Any, pattern: Any, days: int, seed: int) -> dict[str,
         "months": _months(outcome),
         "failed": [{"at": rfc3339(at), "backup_id": printable(backup_id)} for at, backup_id in outcome.failed],
         "short": [
-            {"at": rfc3339(at), "level": level, "reason": printable(reason)} for at, level, reason in outcome.short
+            {
+                "at": rfc3339(at),
+                "level": level,
+                "missing_bytes": short.size_bytes,
+                "missing_inodes": short.inodes,
+                "reason": printable(told(short)),
+            }
+            for at, level, short in outcome.short
         ],
+        "held": _held(outcome),
         "alerts": len(outcome.told),
         "actions": [{"at": rfc3339(op.at), **shapes.action(op)} for op in outcome.operations],
         "left": _left(world),
@@ -153,6 +162,17 @@ def _months(outcome: Any) -> list[dict[str, Any]]:
     ]
 
 
+def _held(outcome: Any) -> list[dict[str, Any]]:
+    """What would have bitten: each rule that held something when too little might go, the largest first."""
+    rows: dict[str, dict[str, Any]] = {}
+    for at, _, short in outcome.short:
+        for one in short.because:
+            row = rows.setdefault(one.cause, {"rule": one.cause, "times": 0, "most_bytes": 0, "first_at": rfc3339(at)})
+            row["times"] += 1
+            row["most_bytes"] = max(row["most_bytes"], one.size_bytes)
+    return sorted(rows.values(), key=lambda row: (-row["most_bytes"], row["rule"]))
+
+
 def _left(world: Any) -> list[dict[str, Any]]:
     """What stands at the end, by series."""
     by_series: dict[str | None, list[Any]] = defaultdict(list)
@@ -212,6 +232,15 @@ def _print(store: dict[str, Any]) -> None:
 
 
 def _print_end(store: dict[str, Any]) -> None:
+    if store["held"]:
+        out("what held the rest when too little might go:")
+        table(
+            ["", "RULE", "TIMES>", "AT MOST>", "FIRST"],
+            (
+                ["", one["rule"], str(one["times"]), format_size(one["most_bytes"]), one["first_at"][:10]]
+                for one in store["held"]
+            ),
+        )
     if store["enough"]:
         out("it would be enough: every backup finds room, and no reclaim ends at critical or above")
         return

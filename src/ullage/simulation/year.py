@@ -15,10 +15,12 @@ from ullage.engine.cycle import Act, Engine
 from ullage.errors import NoRoom
 from ullage.model.backups import Backup, Operation
 from ullage.model.settings import StoreSettings
+from ullage.model.shortfall import Shortfall
 from ullage.model.units import DAY
 from ullage.model.words import Level, Result, State
 from ullage.policy.assess import assess
 from ullage.policy.cadence import Rhythm, reclaim_due
+from ullage.policy.exhausted import nothing_more
 from ullage.simulation.catalog import SimulatedCatalog
 from ullage.simulation.pattern import MONTH, Pattern, Series
 from ullage.simulation.store import SimulatedClock, SimulatedNotifier, SimulatedSite
@@ -35,7 +37,7 @@ _WRITING = "it is being written"
 class Outcome:
     """What came of it. ``peaks``: the highest usage (percent) by month; ``failed``: backups that found no room.
 
-    ``short``: the looks at critical or above after which ullage had nothing more to give, with its words.
+    ``short``: the reclaims that ended at critical or above with too little that may go, and what held the rest.
     """
 
     began: float
@@ -45,7 +47,7 @@ class Outcome:
     operations: list[Operation] = field(default_factory=list)
     peaks: dict[str, float] = field(default_factory=dict)
     failed: list[tuple[float, str]] = field(default_factory=list)
-    short: list[tuple[float, Level, str]] = field(default_factory=list)
+    short: list[tuple[float, Level, Shortfall]] = field(default_factory=list)
     told: list[tuple[float, Level, str, tuple[str, ...]]] = field(default_factory=list)
 
 
@@ -215,10 +217,19 @@ class Year:
         self._outcome.cycles += 1
         acted = any(op.result is Result.DONE for op in record.actions)
         after = assess(self._world.reading, settings.watermarks).level
-        if due and not acted and after in (Level.CRITICAL, Level.EMERGENCY):
-            self._outcome.short.append((now, after, "; ".join(record.notes)))
+        if due:
+            self._note_shortfall(now, after)
         if after is not Level.OK:
             self._look_again(now + (self._pause(after) if acted or not due else _STUCK))
+
+    def _note_shortfall(self, now: float, level: Level) -> None:
+        world = self._world
+        archives = tuple(world.archives.values()) if world.same_filesystem else ()
+        short = nothing_more(
+            level, world.reading, tuple(world.backups.values()), self._settings, now=now, archives=archives
+        )
+        if short is not None:
+            self._outcome.short.append((now, level, short))
 
     def _pause(self, level: Level) -> float:
         monitor = self._settings.monitor
