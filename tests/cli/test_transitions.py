@@ -119,7 +119,7 @@ def test_a_backup_comes_back_from_its_archive_as_it_was(store: Workplace) -> Non
     assert ran.json["stores"][0]["actions"][0] | {"reason": ""} == {
         "backup_id": "db-20260101", "action": "restore", "from_state": "ARCHIVED", "to_state": "CONFIRMED",
         "trigger": "USER", "forced": False, "outcome": "done", "reclaimed_bytes": 0, "reason": "",
-        "in_trash": False,
+        "in_trash": False, "predicted_bytes": 0, "reclaimed_inodes": 0,
     }  # fmt: skip
     assert store.state_of("db-20260101") == "CONFIRMED"
     assert (store.backups / "db-20260101" / "data").read_bytes() == before
@@ -140,6 +140,9 @@ def test_a_backup_is_restored_elsewhere_and_overwrites_nothing(store: Workplace,
     assert store.call("restore", "db-20260101", "--to", tmp_path / "file").code == 1
     assert store.call("restore", "db-20260101", "--to", tmp_path / "there").code == 1
     assert store.call("restore", "db-20260101", "--to", tmp_path / "no" / "where").code == 2
+    assert store.call("restore", "db-20260101", "--to", "").code == 2
+    for own in (store.backups / ".ullage", store.backups / ".ullage" / "trash" / "new"):
+        assert "ullage's own" in store.call("restore", "db-20260101", "--to", own).err
     assert (tmp_path / "file").read_text() == "mine"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from ullage.model.cycles import CycleRecord
 from ullage.model.units import format_age, printable
 from ullage.model.words import LIVE_STATES, Level, Result, State, Trigger
 from ullage.policy.assess import assess
+from ullage.system.identity import PRIVATE
 
 Run = Callable[[Reclaim], Operation]
 
@@ -133,9 +135,13 @@ def _restore(reclaim: Reclaim, backup_id: str, destination: str | None, why: str
 
 def _target(destination: str, backup_id: str) -> str:
     """Where the tree will stand: PATH itself, or inside it where it is a directory."""
+    if not destination:
+        raise UsageError("--to names no path; is a variable empty?")
     path = os.path.abspath(destination)
     if os.path.isdir(path):
         path = os.path.join(path, backup_id)
+    if PRIVATE in Path(os.path.realpath(path)).parts:
+        raise Refused(f"{printable(path)} is inside {PRIVATE}, which is ullage's own; restore to another place")
     if os.path.lexists(path):
         raise Refused(f"{printable(path)} is there already; nothing was overwritten")
     if not os.path.isdir(os.path.dirname(path)):
