@@ -11,6 +11,7 @@ import pytest
 from tests.cli.shapes import faults
 from tests.cli.workplace import Workplace, tree
 
+pytestmark = pytest.mark.usefixtures("roomy")
 DAY = 86400
 MARKS = "warning = 75\ncritical = 85\nemergency = 95\ninodes = false"
 IDS = [f"db-2026010{number}" for number in range(1, 6)]

@@ -7,6 +7,7 @@ import pytest
 from tests.cli.shapes import faults
 from tests.cli.workplace import Workplace
 
+pytestmark = pytest.mark.usefixtures("roomy")
 DAY = 86400
 MARKS = "warning = 75\ncritical = 85\nemergency = 95\ninodes = false"
 LEVELS = ("conservative", "gentle", "moderate", "aggressive", "nuclear")

@@ -10,6 +10,7 @@ import pytest
 from tests.cli.shapes import faults
 from tests.cli.workplace import Workplace
 
+pytestmark = pytest.mark.usefixtures("roomy")
 DAY = 86400
 SIZES = (40_000, 200_000, 70_000, 70_000, 150_000, 90_000, 40_000, 120_000)
 

@@ -10,6 +10,7 @@ import pytest
 from tests.cli.shapes import faults
 from tests.cli.workplace import Workplace, tree
 
+pytestmark = pytest.mark.usefixtures("roomy")
 DAY = 86400
 MARKS = "warning = 75\ncritical = 85\nemergency = 95\ninodes = false"
 

@@ -206,28 +206,29 @@ def test_inodes_have_watermarks_and_a_target_of_their_own() -> None:
     ("kind", "told"),
     [(Kind.CAPACITY, "capacity 91.2 % used, critical begins at 85 %"),
      (Kind.QUOTA, "quota 91.2 % used, critical begins at 85 %"),
-     (Kind.METADATA, "btrfs metadata 91.2 % used, critical begins at 85 %")],
+     (Kind.METADATA, "btrfs metadata 96.2 % used, emergency begins at 95 %")],
 )  # fmt: skip
 def test_the_reason_names_what_binds_beside_the_filesystem(kind: Kind, told: str) -> None:
-    both = reading(space(500), replace(space(912), kind=kind))
+    both = reading(space(500), replace(space(962 if kind is Kind.METADATA else 912), kind=kind))
     assert assess(both, MARKS).reason == told
     assert binding(both, MARKS) == both.backup[1]
 
 
-def test_metadata_gives_no_warning_and_no_usage_until_it_is_critical() -> None:
-    calm, pressed = (reading(space(300), replace(space(used), kind=Kind.METADATA)) for used in (849, 850))
+def test_metadata_gives_no_level_and_no_usage_until_it_is_an_emergency() -> None:
+    """Nine tenths are used for long where all is allocated; no backup goes for that."""
+    calm, pressed = (reading(space(300), replace(space(used), kind=Kind.METADATA)) for used in (949, 950))
     assert (assess(calm, MARKS).level, assess(calm, MARKS).usage) == (Level.OK, 30.0)
     assert binding(calm, MARKS) == calm.backup[0]
-    assert (assess(pressed, MARKS).level, assess(pressed, MARKS).usage) == (Level.CRITICAL, 85.0)
+    assert (assess(pressed, MARKS).level, assess(pressed, MARKS).usage) == (Level.EMERGENCY, 95.0)
 
 
 @pytest.mark.parametrize("goal", [Goal.LOW, Goal.TARGET, Goal.BELOW_CRITICAL])
-def test_of_metadata_no_more_is_wanted_than_ends_critical_and_it_counts_as_files(goal: Goal) -> None:
+def test_of_metadata_no_more_is_wanted_than_ends_the_emergency_and_it_counts_as_files(goal: Goal) -> None:
     mib = 1 << 20
-    both = reading(space(300), replace(space(900 * mib, total=1000 * mib), kind=Kind.METADATA))
+    both = reading(space(300), replace(space(1000 * mib, total=1000 * mib), kind=Kind.METADATA))
     assert missing(goal, both, MARKS) == (0, 50 * 1024 + 1)
     assert lacking(goal, both, MARKS) == {Unit.METADATA}
-    assert reached(goal, reading(space(300), replace(space(849), kind=Kind.METADATA)), MARKS)
+    assert reached(goal, reading(space(300), replace(space(949), kind=Kind.METADATA)), MARKS)
 
 
 def test_metadata_has_nothing_to_do_with_what_should_be_free() -> None:

@@ -104,8 +104,8 @@ SECTION_ROWS = (
     _mark("target_free", "How much is free when an emergency reclaim is done, in percent.", "MIN_FREE_SPACE_TARGET"),
     _row("watermarks.inodes", flag(), "Whether inodes count as space does; usage is then the higher of the two."),
     _mark("inode_warning", "Where `warning` begins for inodes. Default of all four: the percentage of the bytes."),
-    _mark("inode_critical", "Where `critical` begins for inodes, and for the metadata of btrfs, which counts none."),
-    _mark("inode_emergency", "Where `emergency` begins for inodes, and for the metadata of btrfs."),
+    _mark("inode_critical", "Where `critical` begins for inodes."),
+    _mark("inode_emergency", "Where `emergency` begins for inodes, and for the metadata of btrfs, which counts none."),
     _mark("inode_target_free", "How many inodes are free when an emergency reclaim is done, in percent."),
     _row(
         "reclaim.strategy",

@@ -427,6 +427,8 @@ class Reclaim:
             self._lacks = frozenset(unit for unit, units in needed if units)
         else:
             self._lacks = assess.lacking(goal, reading, self._store.watermarks)
+        if any(space.total_inodes > 0 and space.free_inodes == 0 for space in reading.backup):
+            self._lacks -= {Unit.INODES}  # xfs may be beyond its cap: the first that come back are not seen
         self._trees = _metadata(reading)
 
     def _reached(self, goal: Want, reading: Reading) -> bool:

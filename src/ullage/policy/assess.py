@@ -232,10 +232,10 @@ def _usable(space: Space) -> int:
 
 
 def _of_metadata(marks: Watermarks) -> Marks:
-    """Metadata stands for inodes, which btrfs does not count. It begins at critical: that much of it is used for long,
-    where all of the disk is allocated, and to reclaim gently would give little of it back."""
+    """Metadata stands for inodes, which btrfs does not count. It begins at emergency: where all of the disk is
+    allocated nine tenths of it are used for long, which harms nobody, and no backup need go for that."""
     own = marks.of_inodes
-    return replace(own, warning=own.critical, free=Free())
+    return replace(own, warning=own.emergency, critical=own.emergency, free=Free())
 
 
 _FROM = {Level.WARNING: Goal.LOW, Level.CRITICAL: Goal.BELOW_CRITICAL, Level.EMERGENCY: Goal.BELOW_EMERGENCY}
@@ -257,7 +257,7 @@ def _done(goal: Goal, one: Measure, gain: int = 0) -> bool:
     usage = 100.0 * (one.used - gain) / one.usable if one.usable > 0 else 100.0
     if goal is Goal.TARGET and one.unit is not Unit.METADATA:
         return usage <= round(100.0 - one.marks.target_free, 9) and one.slack + gain >= one.marks.free.target_free
-    # Metadata comes back bit by bit and in the background: enough of it is what is not critical any more.
+    # Metadata comes back bit by bit and in the background: enough of it is what is no emergency any more.
     percent, free = _limits(Goal.BELOW_CRITICAL if goal is Goal.TARGET else goal, one.marks)
     return usage < percent and one.slack + gain > free
 
