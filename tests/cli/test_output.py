@@ -151,3 +151,26 @@ def test_a_name_with_a_bar_does_not_begin_the_performance_data(tmp_path: Path) -
     ran = place.call("check")
     assert ran.code == 3
     assert "|" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("line", "column"), [("explain db-20260101", "14"), ("doctor", "9"), ("plan", "15"), ("list", "50,")]
+)
+def test_on_a_terminal_lines_are_broken_between_words_under_the_column_they_began_in(
+    store: Workplace, line: str, column: str
+) -> None:
+    """What does not fit is read as easily as what does; through a pipe a line stays a line."""
+    (store.backups / "db-20260101" / ".state").write_text("confirmed\n")
+    wide = store.run(*line.split()).out
+    assert max(map(len, wide.splitlines())) > 100
+    told = on_terminal(store, *line.split(), NO_COLOR="1", COLUMNS="100")[1].splitlines()
+    assert max(map(len, told)) <= 100
+    assert [one for one in told if re.match(rf" {{{column}}}[^ ]", one)]
+    for word in re.findall("[A-Za-z]+", wide):
+        assert [one for one in told if word in one], word
+
+
+def test_where_a_terminal_leaves_the_last_cells_no_room_they_are_left_to_it(store: Workplace) -> None:
+    (store.backups / "db-20260101" / ".state").write_text("confirmed\n")
+    wide = store.run("list").out
+    assert wide in on_terminal(store, "list", NO_COLOR="1", COLUMNS="80")[1].replace("\r", "")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ullage.cli.context import application, common, common_options
-from ullage.cli.output import out, print_json
+from ullage.cli.output import flow, print_json
 from ullage.engine.caps import holds
 from ullage.engine.remarks import still_open
 from ullage.errors import ArchiveError, Changed, Interrupted, UllageError
@@ -51,7 +51,7 @@ def doctor(all_archives: bool) -> None:
         print_json({"findings": [{"severity": severity, "text": printable(text)} for severity, text in findings]})
     else:
         for severity, text in findings:
-            out(f"{severity:<8} {printable(text)}")
+            flow(f"{severity:<8} {printable(text)}", 9)
     if any(severity == "fault" for severity, _ in findings):
         click.get_current_context().exit(1)
 

@@ -10,7 +10,7 @@ import click
 
 from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options
-from ullage.cli.output import out, percent, print_json
+from ullage.cli.output import flow, percent, print_json
 from ullage.cli.plan import DEFAULT_COUNT
 from ullage.engine.cycle import Act
 from ullage.errors import Refused, UllageError, UsageError
@@ -18,7 +18,7 @@ from ullage.model.backups import Operation
 from ullage.model.cycles import CycleRecord
 from ullage.model.plans import View
 from ullage.model.units import format_age, format_size, format_span, printable, rfc3339
-from ullage.model.words import Action, Level, Result
+from ullage.model.words import Action, CleanupLevel, Level, Result
 from ullage.policy import assess, respond
 from ullage.policy.explain import Change, Explanation, Verdict, Way
 from ullage.policy.explain import explain as explained
@@ -32,6 +32,7 @@ _DOES = {
     Change.CLEANABLE: "it is CLEANABLE (ullage transition)",
 }
 _NAMED = 3
+_LABEL = 14  # where what is said of a level begins
 """So many of those that stand before it are named, and the others counted."""
 
 
@@ -46,7 +47,7 @@ def explain(backup_id: str) -> None:
         print_json(document)
     else:
         for line in document["sentences"]:
-            out(line)
+            flow(line, _LABEL if line.startswith((" ", *(f"{level}:" for level in CleanupLevel))) else 2)
 
 
 def _document(app: Any, backup_id: str) -> dict[str, Any]:
@@ -157,9 +158,9 @@ def _planned(op: Operation) -> tuple[str, str]:
 def _levels(verdict: Verdict, now: float) -> list[str]:
     level = f"{verdict.level}:"
     if verdict.against:
-        stays = f"{level:<14}stays: {printable('; '.join(verdict.against))}"
-        return [stays, f"{'':<14}{_otherwise(verdict, now)}"]
-    goes = f"{level:<14}may go, {verdict.rank} of {verdict.of}"
+        stays = f"{level:<{_LABEL}}stays: {printable('; '.join(verdict.against))}"
+        return [stays, f"{'':<{_LABEL}}{_otherwise(verdict, now)}"]
+    goes = f"{level:<{_LABEL}}may go, {verdict.rank} of {verdict.of}"
     command = f"ullage cleanup {verdict.level}"
     if verdict.taken and verdict.step is not None:
         text = f"{command} would take it now, for {format_size(verdict.step.size_bytes)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ from ullage.model.units import printable
 from ullage.model.words import Level
 
 SCHEMA_VERSION = 1
+_LEAST_COLUMN = 30  # a text in a narrower one is harder to read than one that the terminal breaks
 _COLOURS = {
     Level.OK: "green",
     Level.WARNING: "yellow",
@@ -49,6 +51,20 @@ def out(text: str = "") -> None:
     click.echo(text, color=coloured())
 
 
+def flow(text: str, column: int = 2) -> None:
+    """A line of data that a terminal too narrow for it gets broken between words, what follows from ``column`` on."""
+    width = shutil.get_terminal_size(fallback=(0, 0)).columns if sys.stdout.isatty() else 0
+    if not column + _LEAST_COLUMN <= width < len(text):
+        out(text)
+        return
+    from textwrap import wrap
+
+    for line in wrap(
+        text, width, subsequent_indent=" " * column, break_long_words=False, break_on_hyphens=False, tabsize=1
+    ):
+        out(line)
+
+
 def coloured() -> bool:
     """Whether stdout is a terminal whose user has not asked for no colour."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -67,7 +83,7 @@ def percent(usage: float | None) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns as wide as their widest cell; those whose head ends in ``>`` are set to the right."""
+    """Columns as wide as their widest cell; those whose head ends in ``>`` are set to the right; the last one flows."""
     lines = [[head.rstrip(">") for head in heads], *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     for number, line in enumerate(lines):
@@ -76,7 +92,10 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             for head, cell, width in zip(heads, line, widths, strict=True)
         ]
         text = "  ".join(cells).rstrip()
-        out(click.style(text, bold=True) if number == 0 and coloured() else text)
+        if number == 0:
+            out(click.style(text, bold=True) if coloured() else text)
+        else:
+            flow(text, sum(widths[:-1]) + 2 * len(widths[:-1]))
 
 
 def printable_lines(text: str) -> str:

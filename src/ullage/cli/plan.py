@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options
-from ullage.cli.output import fail_where_unavailable, level_text, out, percent, print_json, say, table
+from ullage.cli.output import fail_where_unavailable, flow, level_text, out, percent, print_json, say, table
 from ullage.cli.short import shape
 from ullage.errors import UllageError, UsageError
 from ullage.model.backups import Selection
@@ -231,7 +231,7 @@ def _print(store: dict[str, Any]) -> None:
         f" {store['cleanup_level']}, {store['strategy']}, {limit}"
     )
     for sentence in [] if store["assumed"] is None else store["assumed"]["sentences"]:
-        out(f"({sentence})")
+        flow(f"({sentence})")
     steps, needed = store["candidates"], store["needed"]
     until = "" if store["goal"] is None else f", until {store['goal']}"
     out(f"would go, in this order ({needed}, {format_size(store['predicted_bytes'])} in all){until}:")
@@ -239,14 +239,14 @@ def _print(store: dict[str, Any]) -> None:
     heads = ["", "BACKUP", "STATE", "AGE>", "GAIN>", "USED THEN>", "BECAUSE"]
     table(heads, rows[:needed])
     for line in (*_end(store), _harm(store)):
-        out(line)
+        flow(line)
     if rows[needed:]:
         out(f"not needed for that ({len(rows) - needed}), next in the order:")
         table(heads, rows[needed:])
     if store["beyond_limit"]:
         out(f"({store['beyond_limit']} more could go, beyond the limit)")
     if store["shortfall"] is not None:
-        out(f"that is not enough: {store['shortfall']['text']}")
+        flow(f"that is not enough: {store['shortfall']['text']}")
     out(f"stay ({len(store['stays'])}):")
     table(["", "BACKUP", "BECAUSE"], (["", one["backup_id"], "; ".join(one["reasons"])] for one in store["stays"]))
 

@@ -10,7 +10,7 @@ import click
 
 from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options
-from ullage.cli.output import level_text, out, percent, print_json
+from ullage.cli.output import flow, level_text, out, percent, print_json
 from ullage.engine.caps import holds
 from ullage.errors import UllageError
 from ullage.model.backups import Operation
@@ -126,13 +126,13 @@ def _print(document: dict[str, Any]) -> None:
         _print_gauge("backups", store["backup_root"], store["backup"])
         _print_gauge("archives", store["archive_root"], store["archive"])
         for hold in store["held"]:
-            out(f"  held back   {hold['reason']} (lifted by: {hold['lifted_by']})")
+            flow(f"  held back   {hold['reason']} (lifted by: {hold['lifted_by']})", 14)
         if store["predictions"]["count"]:
-            out(f"  predictions {_predicted(store['predictions'])}")
+            flow(f"  predictions {_predicted(store['predictions'])}", 14)
         if store["still_open"]:
-            out(f"  still open  {store['still_open']}")
+            flow(f"  still open  {store['still_open']}", 14)
         if store["shortfall"] is not None:
-            out(f"  not enough  {store['shortfall']['text']}")
+            flow(f"  not enough  {store['shortfall']['text']}", 14)
         marks = store["watermarks"]
         own = marks.pop("inodes")
         out(f"  watermarks  {_marks(marks, Unit.BYTES)}")
@@ -143,7 +143,7 @@ def _print(document: dict[str, Any]) -> None:
         if store["trash"]["count"]:
             size = format_size(store["trash"]["bytes"])
             out(f"  trash       {store['trash']['count']} deleted by hand, {size} (ullage undo, ullage trash)")
-        out(f"  forecast    {_foreseen(store['forecast'])}")
+        flow(f"  forecast    {_foreseen(store['forecast'])}", 14)
         for one in store["recent"]:
             out(
                 f"  {one['at']}  backups {percent(one['backup'])}, archives {percent(one['archive'])}, "
