@@ -119,3 +119,16 @@ def test_a_full_disk_of_which_nothing_more_may_go_is_a_fault_that_says_what_woul
     assert "reclaim.keep_last holds" in told
     assert "pinned (1)" in told
     assert "unpin what may go" in told
+
+
+@pytest.mark.parametrize("word", ["confirmed", "ARCHIVED", ""])
+def test_of_a_state_that_is_none_it_says_what_it_may_be(store: Workplace, word: str) -> None:
+    """README: doctor says what is wrong, and what to do."""
+    (store.backups / "db-20260101" / ".state").write_text(f"{word}\n")
+    (told,) = [one for one in _found(store.done("doctor", "--json"), "warning") if "db-20260101" in one]
+    assert told.endswith(", not CREATED, PENDING, CONFIRMED or CLEANABLE")
+
+
+def test_a_store_at_warning_is_not_called_ok(store: Workplace) -> None:
+    store.press(80, marks="warning = 75\ncritical = 85\nemergency = 95\n")
+    assert [one for one in _found(store.done("doctor", "--json"), "warning") if one.startswith("main: warning: ")]

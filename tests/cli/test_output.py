@@ -110,7 +110,9 @@ def test_stdout_is_data_and_stderr_is_messages(store: Workplace) -> None:
         ran = store.done(*line.split())
         assert ran.out
         assert ran.err == (
-            "" if line != "list" else "store main: odd: .state says 'NONSENSE', which is not a state of a live backup\n"
+            ""
+            if line != "list"
+            else "store main: odd: .state says 'NONSENSE', not CREATED, PENDING, CONFIRMED or CLEANABLE\n"
         )
     for line in ("pin db-20260101", "unpin db-20260101", "stop", "start --dry-run"):
         ran = store.done(*line.split())

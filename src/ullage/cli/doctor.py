@@ -78,8 +78,8 @@ def _general(app: Any) -> Iterator[Finding]:
 def _store(app: Any, site: Any, seconds: float) -> Iterator[Finding]:
     reading = site.read()
     pressure = assess(reading, site.settings.watermarks)
-    bad = pressure.level in (Level.UNAVAILABLE, Level.CRITICAL, Level.EMERGENCY)
-    yield ("fault" if bad else "ok"), f"{pressure.level}: {pressure.reason}"
+    severity = {Level.OK: "ok", Level.WARNING: "warning"}.get(pressure.level, "fault")
+    yield severity, f"{pressure.level}: {pressure.reason}"
     for op in app.catalog.unsettled(site.settings.name):
         yield "warning", f"{op.action} of {printable(op.backup_id)} is under way, or was interrupted at {op.phase}"
     for hold in holds(app.catalog, site.settings, reading, now=app.clock.now()):

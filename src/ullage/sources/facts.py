@@ -20,6 +20,7 @@ TIMES = {
     State.CONFIRMED: ".confirmed_at",
     State.CLEANABLE: ".cleanable_since",
 }
+_WORDS = "CREATED, PENDING, CONFIRMED or CLEANABLE"
 _LATEST = 1 << 40
 """A time in seconds beyond any real one (the year 36812): larger numbers are not times."""
 
@@ -84,8 +85,8 @@ def _state(fd: int) -> tuple[State | None, str | None]:
     if word in LIVE_STATES:
         return State(word), None
     if not word:
-        return None, ".state is empty"
-    return None, f".state says {printable(word)[:40]!r}, which is not a state of a live backup"
+        return None, f".state is empty, not {_WORDS}"
+    return None, f".state says {printable(word)[:40]!r}, not {_WORDS}"
 
 
 def _time(fd: int, name: str) -> int | None:
