@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.terminal import on_terminal
 from tests.cli.workplace import Workplace
+from ullage.cli.main import COMMANDS
 
 NAMES = {
     "newline": "a\nullage: all is well-20260101",
@@ -176,3 +177,12 @@ def test_where_a_terminal_leaves_the_last_cells_no_room_they_are_left_to_it(stor
     (store.backups / "db-20260101" / ".state").write_text("confirmed\n")
     wide = store.run("list").out
     assert wide in on_terminal(store, "list", NO_COLOR="1", COLUMNS="80")[1].replace("\r", "")
+
+
+def test_the_help_says_of_every_command_what_it_does_and_cuts_no_sentence_off(place: Workplace) -> None:
+    told = place.done("--help").out
+    commands = told[told.index("Commands:") :]
+    assert "..." not in commands
+    assert re.search(r"^  history +Show what became of backups$", commands, re.MULTILINE)
+    assert re.search(r"^  alert +Try the channels that alerts go by$", commands, re.MULTILINE)
+    assert set(re.findall(r"^  ([a-z]+)", commands, re.MULTILINE)) == set(COMMANDS)

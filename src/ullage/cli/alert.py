@@ -17,7 +17,7 @@ from ullage.policy.assess import assess
 @click.group()
 @common_options
 def alert() -> None:
-    """Alerts: try the channels."""
+    """Try the channels that alerts go by."""
 
 
 @alert.command()

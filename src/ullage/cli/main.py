@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import re
 import sys
 from typing import Any, TextIO
 
@@ -51,6 +52,10 @@ COMMANDS = {
 """Each command and the module of this package that holds it, in the order of the help."""
 
 
+def _in_short(command: click.Command) -> str:
+    return re.split("[:;]", command.get_short_help_str(limit=1000), maxsplit=1)[0].removesuffix(".")
+
+
 class Commands(click.Group):
     """Loads a command's module when it is asked for: ``status`` must not pay for the others."""
 
@@ -64,6 +69,12 @@ class Commands(click.Group):
         command: Any = getattr(importlib.import_module(f"ullage.cli.{module}"), cmd_name.replace("list", "list_"))
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each command with what it does, up to the first colon or semicolon, and not cut off as click would."""
+        rows = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _in_short(command)) for name, command in rows if command is not None])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
