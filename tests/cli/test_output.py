@@ -126,6 +126,7 @@ def test_stdout_is_data_and_stderr_is_messages(store: Workplace) -> None:
 @pytest.mark.parametrize("line", ["status", "list", "plan", "history"])
 def test_colour_is_for_terminals_that_want_it(store: Workplace, line: str) -> None:
     """SPEC 6: none through a pipe, none with NO_COLOR."""
+    store.done("transition", "db-20260102", "CLEANABLE")  # that there is a history
     assert "\x1b[" not in store.run(line, FORCE_COLOR="1").out
     assert "\x1b[" in on_terminal(store, line)[1]
     assert "\x1b[" not in on_terminal(store, line, NO_COLOR="1")[1]
@@ -186,3 +187,10 @@ def test_the_help_says_of_every_command_what_it_does_and_cuts_no_sentence_off(pl
     assert re.search(r"^  history +Show what became of backups$", commands, re.MULTILINE)
     assert re.search(r"^  alert +Try the channels that alerts go by$", commands, re.MULTILINE)
     assert set(re.findall(r"^  ([a-z]+)", commands, re.MULTILINE)) == set(COMMANDS)
+
+
+def test_a_history_of_nothing_says_so(store: Workplace) -> None:
+    assert store.done("history").out == "nothing was done yet\n"
+    store.done("transition", "db-20260102", "CLEANABLE")
+    assert "db-20260102" in store.done("history").out
+    assert store.done("history", "--backup", "db-20260101").out == "nothing was done with db-20260101 yet\n"

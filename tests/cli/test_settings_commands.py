@@ -152,7 +152,7 @@ def test_the_daemon_starts_once_serves_and_stops_and_its_log_has_no_secret(store
     assert stopped.json["daemon"] == {"running": False, "pid": None, "started_at": None}
     assert store.done("stop").err == "the daemon is not running\n"
     log = store.state / "ullage.log"
-    assert "watching 1 stores" in log.read_text()
+    assert "watching 1 store\n" in log.read_text()
     assert not [one for one in SECRETS if one in log.read_text()]
     assert not os.stat(log).st_mode & 0o077
 

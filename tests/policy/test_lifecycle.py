@@ -91,4 +91,4 @@ def test_one_dated_a_little_ahead_acted_just_now() -> None:
 def test_what_is_in_no_known_state_may_become_nothing() -> None:
     for forced in (False, True):
         why = refusal(None, State.DELETED, forced=forced)
-        assert why == "its state is not known, so nothing may be made of it; mend its .state first"
+        assert why == "its state is not known, so nothing may be made of it; write the right word into its .state first"

@@ -193,7 +193,7 @@ def run_daemon(
     signal.signal(signal.SIGINT, lambda *_: daemon.end())
     signal.signal(signal.SIGHUP, hang_up)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    log.warning("watching %d stores", len(app.sites))
+    log.warning("watching %d store%s", len(app.sites), "" if len(app.sites) == 1 else "s")
     daemon.watch(list(app.sites.values()))
     ready()
     daemon.run()

@@ -8,7 +8,7 @@ import click
 
 from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options
-from ullage.cli.output import print_json, table
+from ullage.cli.output import out, print_json, table
 from ullage.model.units import format_size, printable
 
 
@@ -34,6 +34,9 @@ def history(limit: int, backup_id: str | None, forecasts: bool) -> None:
         return
     if forecasts:
         _forecasts(foreseen)
+        return
+    if not rows:
+        out("nothing was done yet" if backup_id is None else f"nothing was done with {printable(backup_id)} yet")
         return
     table(
         ["AT", "STORE", "BACKUP", "FROM", "TO", "BY", "OUTCOME", "PREDICTED>", "GAINED>", "WHY"],

@@ -36,7 +36,7 @@ def refusal(from_state: State | None, to_state: State, *, forced: bool) -> str |
     Force skips the table among live backups only: what became of an archive is a fact that no force changes.
     """
     if from_state is None:
-        return "its state is not known, so nothing may be made of it; mend its .state first"
+        return "its state is not known, so nothing may be made of it; write the right word into its .state first"
     if from_state is to_state:
         return f"it is {from_state} already"
     ways = MAY_BECOME[from_state]
