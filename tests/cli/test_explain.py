@@ -104,3 +104,11 @@ def test_an_id_that_nothing_has_is_refused_with_those_like_it(store: Workplace) 
     ran = store.call("explain", "db-2026010")
     assert (ran.code, ran.out) == (1, "")
     assert "there is no backup 'db-2026010' in any store that answers; there is db-2026010" in ran.err
+
+
+def test_one_before_those_that_are_named_is_one_other(place: Workplace) -> None:
+    for number in range(7):
+        place.backup(f"db-2026010{number + 1}", age=(60 - number) * DAY)
+    place.register()
+    assert ", after 1 other and db-20260102, db-20260103, db-20260104;" in place.done("explain", "db-20260105").out
+    assert ", after 2 others and db-20260103, db-20260104, db-20260105;" in place.done("explain", "db-20260106").out

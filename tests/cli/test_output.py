@@ -158,17 +158,24 @@ def test_a_name_with_a_bar_does_not_begin_the_performance_data(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("line", "column"), [("explain db-20260101", "14"), ("doctor", "9"), ("plan", "15"), ("list", "50,")]
+    ("line", "column", "width"),
+    [
+        ("explain db-20260101", "14", 100),
+        ("doctor", "9", 100),
+        ("plan", "15", 100),
+        ("list", "50,", 100),
+        ("cleanup --dry-run", "2", 70),
+    ],
 )
 def test_on_a_terminal_lines_are_broken_between_words_under_the_column_they_began_in(
-    store: Workplace, line: str, column: str
+    store: Workplace, line: str, column: str, width: int
 ) -> None:
     """What does not fit is read as easily as what does; through a pipe a line stays a line."""
     (store.backups / "db-20260101" / ".state").write_text("confirmed\n")
     wide = store.run(*line.split()).out
-    assert max(map(len, wide.splitlines())) > 100
-    told = on_terminal(store, *line.split(), NO_COLOR="1", COLUMNS="100")[1].splitlines()
-    assert max(map(len, told)) <= 100
+    assert max(map(len, wide.splitlines())) > width
+    told = on_terminal(store, *line.split(), NO_COLOR="1", COLUMNS=str(width))[1].splitlines()
+    assert max(map(len, told)) <= width
     assert [one for one in told if re.match(rf" {{{column}}}[^ ]", one)]
     for word in re.findall("[A-Za-z]+", wide):
         assert [one for one in told if word in one], word

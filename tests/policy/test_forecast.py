@@ -82,13 +82,13 @@ def test_it_says_on_what_it_stands() -> None:
     assert basis.missing is None
 
 
-@pytest.mark.parametrize("hours", [0, 1, 24, 60])
-def test_less_than_three_days_of_history_are_said_to_be_missing(hours: int) -> None:
+@pytest.mark.parametrize(("hours", "told"), [(0, "are 0"), (1, "is 1"), (24, ""), (60, "are ")])
+def test_less_than_three_days_of_history_are_said_to_be_missing(hours: int, told: str) -> None:
     """Unknown is never fine."""
     found = forecast(history([50.0] * hours), [SIZE], now=NOW)
     assert found.arrivals == ()
     assert found.basis.missing is not None
-    assert found.basis.missing.startswith("3 whole days of history; there are ")
+    assert found.basis.missing.startswith(f"3 whole days of history; there {told}")
 
 
 def test_three_days_are_enough() -> None:

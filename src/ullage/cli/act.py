@@ -9,7 +9,7 @@ import click
 
 from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options, confirm, dry_run_option, yes_option
-from ullage.cli.output import out, percent, print_json, say
+from ullage.cli.output import flow, out, percent, print_json, say
 from ullage.cli.plan import DEFAULT_COUNT, DEFAULT_LEVEL, LEVELS
 from ullage.engine.cycle import Act
 from ullage.errors import UllageError
@@ -117,7 +117,7 @@ def told(dry_run: bool) -> Callable[[str, Operation], None]:
         gained = ", in the trash" if op.phase is Phase.TRASHED and op.result is Result.DONE else gained
         forced = ", forced" if op.forced else ""
         try:
-            out(f"{store}: {op.action} {printable(op.backup_id)}: {op.result}{gained}{forced}: {printable(op.reason)}")
+            flow(f"{store}: {op.action} {printable(op.backup_id)}: {op.result}{gained}{forced}: {printable(op.reason)}")
         except OSError as error:  # stdout on the full disk, or nobody reads it any more
             options.unsaid = error
 

@@ -178,7 +178,8 @@ def _before(verdict: Verdict) -> str:
         return ""
     names = [printable(name) for name in verdict.before[-_NAMED:]]
     more = len(verdict.before) - len(names)
-    return f", after {f'{more} others and ' if more else ''}{', '.join(names)}"
+    rest = f"{more} {'other' if more == 1 else 'others'} and " if more else ""
+    return f", after {rest}{', '.join(names)}"
 
 
 def _otherwise(verdict: Verdict, now: float) -> str:

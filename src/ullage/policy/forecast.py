@@ -89,9 +89,8 @@ def forecast(points: Sequence[Point], marks: Sequence[float], *, now: float, far
     peaks = daily_peaks(points)
     days = len(peaks)
     if days < LEAST_DAYS:
-        return Forecast(
-            arrivals=(), basis=Basis(days=days, missing=f"{LEAST_DAYS} whole days of history; there are {days}")
-        )
+        missing = f"{LEAST_DAYS} whole days of history; there {'is' if days == 1 else 'are'} {days}"
+        return Forecast(arrivals=(), basis=Basis(days=days, missing=missing))
     rises = [newer - older for newer, older in pairwise(peaks)]
     usual = _without_lone(rises)
     blocks = _Blocks(usual)
