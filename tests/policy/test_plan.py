@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.policy.make import NOW, backup, backups, reading, space, store, stores
 from ullage.model.backups import Backup, Share
 from ullage.model.plans import View
-from ullage.model.settings import ArchiveSettings, Free, StoreSettings, Watermarks
+from ullage.model.settings import ArchiveSettings, Free, InodeMarks, StoreSettings, Watermarks
 from ullage.model.units import DAY
 from ullage.model.words import Action, CleanupLevel, Level, State
 from ullage.policy.assess import Goal, assess, missing, told
@@ -180,3 +180,11 @@ def test_a_goal_of_what_is_free_is_told_beside_its_percentage_or_alone() -> None
     alone = Watermarks(warning=100.0, critical=100.0, emergency=100.0, target_free=0.0, free=free)
     assert told(Goal.LOW, alone) == "more than 2 GiB are free"
     assert told(Goal.TARGET, alone) == "5 GiB are free"
+
+
+def test_a_goal_is_told_of_inodes_too_where_their_marks_are_others() -> None:
+    inode = InodeMarks(warning=60.0, target_free=0.0, free=Free(critical=300, target_free=600))
+    own = Watermarks(inode=inode)
+    assert told(Goal.LOW, own) == "usage is under 75 %, and of inodes usage is under 60 % and more than 300 are free"
+    assert told(Goal.TARGET, own) == "20 % are free, and of inodes 600 are free"
+    assert told(Goal.TARGET, replace(own, inodes=False)) == "20 % are free"

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ullage.model.readings import Pressure, Reading, Space
-from ullage.model.settings import Free, Marks, Watermarks
+from ullage.model.settings import Free, InodeMarks, Marks, Watermarks
 from ullage.model.units import exact_size, format_size
 from ullage.model.words import Kind, Level, Unit
 
@@ -81,14 +81,20 @@ def reached(goal: Goal, reading: Reading, marks: Watermarks) -> bool:
 
 
 def told(goal: Goal, marks: Watermarks) -> str:
-    """When a goal is reached, for a person."""
+    """When a goal is reached, for a person; of inodes too where they have marks of their own that say another."""
+    size, inodes = _goal_told(goal, marks.of_bytes, Unit.BYTES), _goal_told(goal, marks.of_inodes, Unit.INODES)
+    alike = not marks.inodes or marks.inode == InodeMarks() or inodes == size
+    return size if alike else f"{size}, and of inodes {inodes}"
+
+
+def _goal_told(goal: Goal, marks: Marks, unit: Unit) -> str:
     if goal is Goal.TARGET:
-        parts = [f"{marks.target_free:g} % are free"] if marks.target_free > 0 or not marks.free.target_free else []
-        parts += [f"{exact_size(marks.free.target_free)} are free"] if marks.free.target_free else []
+        percent, free, more = marks.target_free, marks.free.target_free, ""
+        parts = [f"{percent:g} % are free"] if percent > 0 or not free else []
     else:
-        percent, free = _limits(goal, marks.of_bytes)
+        (percent, free), more = _limits(goal, marks), "more than "
         parts = [f"usage is under {percent:g} %"] if percent < 100 or not free else []
-        parts += [f"more than {exact_size(free)} are free"] if free else []
+    parts += [f"{more}{free_told(unit, free).removesuffix(' free')} are free"] if free else []
     return " and ".join(parts)
 
 
