@@ -157,6 +157,16 @@ def test_what_is_no_plan_is_a_fault_of_usage(store: Workplace, text: str) -> Non
     assert "is not a plan that ullage plan --save wrote" in ran.err
 
 
+@pytest.mark.parametrize("made_at", ["NaN", "Infinity", "-Infinity"])
+def test_a_plan_made_at_no_time_is_a_fault_of_usage(store: Workplace, made_at: str) -> None:
+    file = saved(store)
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps({**kept, "made_at": float(made_at)}))
+    ran = store.call("apply", file, "--yes")
+    assert (ran.code, ran.out) == (2, "")
+    assert f"is not a plan that ullage plan --save wrote: there is no number {made_at}" in ran.err
+
+
 def test_a_goal_that_is_none_a_missing_file_and_another_store_are_faults_of_usage(store: Workplace) -> None:
     file = saved(store)
     kept = json.loads(file.read_text())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
+from typing import NoReturn
 
 import msgspec
 
@@ -55,6 +56,11 @@ def read_plan(path: str) -> SavedPlan:
     shown = printable(path)
     text = read_trusted(path, LARGEST)
     try:
-        return msgspec.convert(json.loads(text), SavedPlan)
+        return msgspec.convert(json.loads(text, parse_constant=_no_number), SavedPlan)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise UsageError(f"{shown} is not a plan that ullage plan --save wrote: {printable(str(error))}") from None
+
+
+def _no_number(name: str) -> NoReturn:
+    """JSON has none of these, and a plan made at NaN would never be too old. Raises ValueError."""
+    raise ValueError(f"there is no number {name}")
