@@ -52,11 +52,20 @@ def test_it_says_what_is_missing_what_holds_it_the_largest_and_what_would_have_t
 
 
 def test_what_holds_nothing_is_not_named_and_what_is_not_enough_is_said() -> None:
-    assert said(HELD) == (
-        "15.0 MiB short of a usage under 75 %: nothing more may go at moderate; reclaim.keep_last holds 5.0 MiB (1);"
-        " the largest: db-20260109 (5.0 MiB, held by reclaim.keep_last); lower reclaim.keep_last from 1 to 0; even that"
-        " is not enough: look what else fills the disk, or enlarge it"
+    assert said(HELD, backup("db-20260101", State.CONFIRMED, pinned=True, reclaimable_bytes=2 * MIB)) == (
+        "15.0 MiB short of a usage under 75 %: nothing more may go at moderate; reclaim.keep_last holds 5.0 MiB (1),"
+        " 2.0 MiB is pinned (1); the largest: db-20260109 (5.0 MiB, held by reclaim.keep_last), db-20260101 (2.0 MiB,"
+        " pinned); unpin what may go; even that is not enough: look what else fills the disk, or enlarge it"
     )
+
+
+def test_nobody_is_told_to_give_up_the_last_good_backup_where_that_is_not_enough_either() -> None:
+    text = said(HELD)
+    assert text is not None
+    assert text.endswith("held by reclaim.keep_last); look what else fills the disk, or enlarge it")
+    enough = said(backup("db-20260109", State.CONFIRMED, age=DAY, reclaimable_bytes=20 * MIB))
+    assert enough is not None
+    assert enough.endswith("lower reclaim.keep_last from 1 to 0, or enlarge the disk")
 
 
 def test_where_nothing_that_holds_gives_anything_back_it_is_not_the_backups() -> None:

@@ -194,7 +194,8 @@ class _Terms(Struct, frozen=True, kw_only=True):
 def _ways(view: _View, causes: Sequence[Cause], lack: Callable[[Room], Room]) -> tuple[tuple[str, ...], bool]:
     """What would have to give, and whether that is enough: as little of it as can be, where nothing is then as much.
 
-    One after the other, the largest first and ``keep_last`` at the end; then each is taken back as far as can be.
+    One after the other, the largest first and ``keep_last`` at the end; then each is taken back as far as can be. Where
+    not even ``keep_last`` would do, nobody is told to give up the last good backups for nothing.
     """
     order = sorted(causes, key=lambda cause: cause is Cause.KEEP_LAST)
 
@@ -205,7 +206,10 @@ def _ways(view: _View, causes: Sequence[Cause], lack: Callable[[Room], Room]) ->
     for cause in order:
         if not any(left(terms)):
             break
-        terms = _without(terms, cause)
+        given = _without(terms, cause)
+        if cause is Cause.KEEP_LAST and any(left(given)):
+            break
+        terms = given
         taken.append(cause)
     least = left(terms)
     for cause in reversed(taken):
