@@ -601,7 +601,7 @@ class Reclaim:
             done = self._executor.archive(held, fresh, op, room, lambda: self._still(fresh))
         except NoRoom as error:
             if only:
-                return self._record(op, Result.FAILED, describe(error))
+                return self._record(op, Result.FAILED, f"no room for the archive: {describe(error)}")
             return self._deleted(held, fresh, self._instead(op, f"no room for the archive: {describe(error)}"))
         if done.result is Result.DONE:
             return self._gone_now(done)
