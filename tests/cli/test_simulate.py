@@ -38,10 +38,10 @@ def test_a_described_disk_that_fills_is_said_not_to_be_enough(place: Workplace, 
     place.register()
     pattern = tmp_path / "pattern.toml"
     pattern.write_text(FULL)
-    ran = place.done("simulate", "--pattern", str(pattern))
+    ran = place.done("simulate", "--days", "160", "--pattern", str(pattern))
     assert "it would NOT be enough" in ran.out
     assert "no room for db-" in ran.err
-    (found,) = place.done("simulate", "--pattern", str(pattern), "--json").json["stores"]
+    (found,) = place.done("simulate", "--days", "160", "--pattern", str(pattern), "--json").json["stores"]
     assert not found["enough"]
     assert found["failed"][0]["at"] > found["from"]
     assert all(action["at"] >= found["from"] for action in found["actions"])

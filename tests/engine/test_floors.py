@@ -175,7 +175,7 @@ def test_where_a_holder_of_a_day_goes_while_another_is_archived_that_one_stays(
 
 def test_one_younger_than_min_age_stays_at_every_level_and_for_a_person(ground: Path) -> None:
     world = World(ground)
-    for number, age in enumerate((8, 6, 4), start=1):
+    for number, age in enumerate((8.0, 6.01, 4.0), start=1):
         world.backup(f"db-2026010{number}", age=age)
     world.set(reclaim={"keep_last": 0, "min_age": 7.0 * DAY, "emergency_strategy": "nuclear"})
     world.press(99)
