@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.acts import CHOSEN, HOLDER, do
-from tests.engine.world import World, fingerprint
+from tests.engine.world import World
 from ullage.engine.cycle import Act
 from ullage.errors import ArchiveError
 from ullage.model.backups import Operation
@@ -73,10 +73,9 @@ def test_what_a_failed_restore_wrote_is_removed_from_where_it_was_written(
 ) -> None:
     out = ground / "out"
     aside = _exchanged(monkeypatch, out, fails=True)
-    before = fingerprint(out)
     op = _restore(world, out / "new")
     assert (op.result, "it breaks off" in op.reason) == (Result.FAILED, True), op
-    assert (list(aside.iterdir()), fingerprint(out)) == ([], before)
+    assert (list(aside.iterdir()), list(out.iterdir())) == ([], [])
 
 
 def test_a_place_that_cannot_be_opened_is_a_failure_on_record(world: World, ground: Path) -> None:
