@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from ullage.model.backups import Backup
 from ullage.model.settings import ReclaimSettings, StoreSettings
 from ullage.model.units import DAY, GIB
 from ullage.model.words import Action, Cause, Level, Result, State
@@ -87,3 +88,25 @@ def test_backups_of_several_times_a_day_have_names_of_their_own() -> None:
 def test_the_same_dice_give_the_same_year() -> None:
     noisy = (replace(DAILY, spread=0.5, fails=0.2),)
     assert year(noisy, 300 * GIB, days=60)[1].operations[-1].at == year(noisy, 300 * GIB, days=60)[1].operations[-1].at
+
+
+def test_inodes_beyond_the_cap_that_come_back_unseen_end_no_reclaim() -> None:
+    """xfs may hold more inodes than it says there are: none is free until as many have gone as are beyond that."""
+    one = Disk(total_bytes=1000 * GIB, total_inodes=1000)
+    world = World(now=NOW, disk=one, archives_disk=Disk(total_bytes=GIB))
+    for day in range(1, 13):
+        made = int(NOW - (60 - day) * DAY)
+        name = f"db-202601{day:02d}"
+        world.backups[name] = Backup(
+            id=name,
+            state=State.CLEANABLE,
+            size_bytes=GIB,
+            reclaimable_bytes=GIB,
+            inodes=60,
+            created_at=made,
+            confirmed_at=made,
+        )
+    one.used_bytes, one.used_inodes = 12 * GIB, 1200
+    outcome = Year(STORE, world, Pattern(series=())).run(1)
+    assert {op.result for op in outcome.operations} == {Result.DONE}
+    assert 12 - len(world.backups) == 7  # 1200 - 7 * 60 are under 800, the target
