@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -160,3 +162,40 @@ def test_predictions_are_those_of_backups_that_went_for_good_the_newest_first(ca
     catalog.advance(trashed, Phase.TRASHED, result=Result.DONE)
     assert catalog.predictions("main", 2) == [Prediction(6, 60), Prediction(2, 20)]
     assert catalog.predictions("main", 20) == [Prediction(6, 60), Prediction(2, 20), Prediction(1, 10)]
+
+
+@pytest.mark.parametrize("write", ["begin", "settle", "record"])
+def test_what_sqlite_calls_failed_and_is_written_all_the_same_is_written_once(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    """The last sync of a commit fails after the journal was zeroed: then the room is made, and it is tried again."""
+    began = catalog.begin(operation(backup_id="other")) if write == "settle" else None
+    catalog.reserve()
+    connected = catalog._connected
+    failed: list[str] = []
+
+    class Failing:
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self._connection = connection
+
+        def execute(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+            cursor = self._connection.execute(sql, values)
+            if sql == "COMMIT" and not failed:
+                failed.append(sql)
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                raise error
+            return cursor
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._connection, name)
+
+    monkeypatch.setattr(catalog, "_connected", lambda: Failing(connected()))
+    if began is not None:
+        done = catalog.settle(began, Result.DONE)
+    elif write == "begin":
+        done = catalog.begin(operation())
+    else:
+        done = catalog.record(operation(result=Result.DONE))
+    assert failed
+    assert catalog.history() == [done]

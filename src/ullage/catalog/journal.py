@@ -65,13 +65,7 @@ class Journal(Database):
 
     def record(self, op: Operation) -> Operation:
         """The operation as one row that was never under way, or the row that said the same within the last hour."""
-        settled = replace(op, phase=Phase.SETTLED)
-
-        def insert_news(connection: sqlite3.Connection) -> Operation:
-            told = _newest(connection, op)
-            return told if told is not None and _same(told, settled) else _inserted(connection, settled)
-
-        return self._write(insert_news)
+        return self._insert(replace(op, phase=Phase.SETTLED), news=True)
 
     def unsettled(self, store: str) -> list[Operation]:
         """What was begun and never settled, oldest first: the work of recovery."""
@@ -134,8 +128,22 @@ class Journal(Database):
     def _operations(self, where: str, values: Sequence[object]) -> list[Operation]:
         return self._rows(_operation, f"SELECT {_COLUMNS} FROM operations {where}", values)
 
-    def _insert(self, op: Operation) -> Operation:
-        return self._write(lambda connection: _inserted(connection, op))
+    def _insert(self, op: Operation, *, news: bool = False) -> Operation:
+        """The row of the operation. ``news``: or the newest of its backup, where that says the same.
+
+        SQLite may say that a row could not be written, and it was: where it is tried again, it is looked for.
+        """
+        tried = False
+
+        def insert(connection: sqlite3.Connection) -> Operation:
+            nonlocal tried
+            newest = _newest(connection, op) if news or tried else None
+            if newest is not None and ((news and _same(newest, op)) or (tried and replace(newest, id=op.id) == op)):
+                return newest
+            tried = True
+            return _inserted(connection, op)
+
+        return self._write(insert)
 
     def _update(self, op: Operation) -> Operation:
         """The operation, its row replaced; or made, where the catalog was lost and made anew since it began."""
@@ -143,7 +151,11 @@ class Journal(Database):
             f"INSERT INTO operations ({_COLUMNS}) VALUES ({_PLACES})"
             f" ON CONFLICT (id) DO UPDATE SET {_KEPT} WHERE phase <> 'settled'"
         )
-        if self._write(lambda connection: connection.execute(sql, _values(op)).rowcount) != 1:
+
+        def update(connection: sqlite3.Connection) -> bool:
+            return connection.execute(sql, _values(op)).rowcount == 1 or _found(connection, "id = ?", op.id) == op
+
+        if not self._write(update):
             raise CatalogError(
                 f"cannot journal operation {op.id} on {printable(op.backup_id)}: it was settled already;"
                 " two processes worked on one store; look at the history"
@@ -152,10 +164,13 @@ class Journal(Database):
 
 
 def _newest(connection: sqlite3.Connection, op: Operation) -> Operation | None:
-    row = connection.execute(
-        f"SELECT {_COLUMNS} FROM operations WHERE store = ? AND backup_id = ? ORDER BY id DESC LIMIT 1",
-        (op.store, os.fsencode(op.backup_id)),
-    ).fetchone()
+    return _found(connection, "store = ? AND backup_id = ?", op.store, os.fsencode(op.backup_id))
+
+
+def _found(connection: sqlite3.Connection, where: str, *values: object) -> Operation | None:
+    """The newest of these."""
+    sql = f"SELECT {_COLUMNS} FROM operations WHERE {where} ORDER BY id DESC LIMIT 1"
+    row = connection.execute(sql, values).fetchone()
     return None if row is None else sensible(_operation, row)
 
 
