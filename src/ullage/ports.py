@@ -61,6 +61,10 @@ class Gauge(Protocol):
         """Who keeps space of the filesystem, of the backups or of ``archives``, that was freed from coming back."""
         ...
 
+    def ballast(self) -> int:
+        """Bytes that giving up the ballast would free."""
+        ...
+
     def give_up_ballast(self) -> int:
         """Bytes of ballast given up, 0 where there was none."""
         ...

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.world import World
+from tests.conftest import LoopDisks
+from tests.engine.world import MIB, World, done, fill
 from ullage.engine.cycle import Act
 from ullage.model.words import Action, CleanupLevel, Result, State, Strategy
 from ullage.policy import respond
@@ -50,6 +51,25 @@ def test_what_the_plan_needs_is_what_the_cycle_takes(world: World, usage: float,
         (step.action, step.candidate.backup.id, step.size_bytes) for step in planned
     ]
     assert (planned == []) == (usage == 60)
+
+
+@pytest.mark.root
+def test_the_ballast_that_an_emergency_gives_up_first_is_reckoned_with(loop_disk: LoopDisks) -> None:
+    disk = loop_disk("ext4", 320)
+    world = World(disk.path, state=disk.path.parent / "state", archives=disk.path.parent / "archives")
+    world.set(archive={"before_delete": False})
+    world.series(16, mib=4)
+    world.cycle()
+    assert (world.backups / ".ullage" / "ballast").stat().st_blocks * 512 > 4 * MIB
+    fill(disk.path, 0.97)
+    with world.app() as app:
+        view = app.engine.view(app.sites["main"])
+    asked = respond.response(assess(view.reading, world.store.watermarks).level, world.store)
+    assert asked is not None
+    planned = [step.candidate.backup.id for step in plan(view, asked, world.store).taken]
+    assert [op.backup_id for op in world.cycle(Act(dry_run=True)).actions] == planned
+    assert [backup_id for _, backup_id in done(world.cycle())] == planned
+    assert len(world.live()) > 1
 
 
 @pytest.mark.parametrize("usage", [60, 90])

@@ -161,3 +161,15 @@ def fingerprint(top: Path) -> str:
 def done(record: CycleRecord) -> list[tuple[str, str]]:
     """(action, backup) of what was done."""
     return [(str(op.action), op.backup_id) for op in record.actions if op.result is Result.DONE]
+
+
+def fill(root: Path, share: float) -> None:
+    """Write beside the store until so much of the disk is used."""
+    os.sync()
+    space = os.statvfs(root)
+    usable = space.f_blocks - space.f_bfree + space.f_bavail
+    missing = int(share * usable - (space.f_blocks - space.f_bfree)) * space.f_frsize
+    with (root / "filler").open("wb") as filler:
+        for _ in range(missing // MIB):
+            filler.write(os.urandom(MIB))
+    os.sync()

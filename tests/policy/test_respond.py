@@ -11,7 +11,7 @@ from tests.policy.make import NOW, archive, backup, reading, space, store
 from ullage.model.backups import Backup
 from ullage.model.readings import Space
 from ullage.model.settings import ArchiveSettings
-from ullage.model.units import DAY, GIB, MIB
+from ullage.model.units import DAY, GIB, KIB, MIB
 from ullage.model.words import CleanupLevel, EmergencyStrategy, Level, State, Unit
 from ullage.policy import respond
 from ullage.policy.assess import Goal
@@ -25,6 +25,7 @@ from ullage.policy.respond import (
     fruitless,
     promotable,
     short_of,
+    too_small_to_weigh,
 )
 
 STORE = store(max_per_cycle=7, emergency_limit=33)
@@ -232,6 +233,16 @@ def test_an_archive_that_is_slower_than_the_disk_fills_comes_too_late(
     before = reading(space(900), archive=space(10), same_filesystem=same)
     now = reading(space(used), archive=space(10), same_filesystem=same)
     assert (archive_too_late(old, written, seconds, before, now, STORE) is not None) is late
+
+
+@pytest.mark.parametrize(
+    ("predicted", "reclaimed", "expected"),
+    [(0, 0, False), (64 * KIB - 1, 0, True), (64 * KIB, 0, False), (9 * KIB, 4 * KIB, True), (9 * KIB, 5 * KIB, False)],
+)
+def test_acts_that_promise_less_than_the_filesystem_itself_takes_are_judged_together(
+    predicted: int, reclaimed: int, expected: bool
+) -> None:
+    assert too_small_to_weigh(predicted, reclaimed) is expected
 
 
 @pytest.mark.parametrize(

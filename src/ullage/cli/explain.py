@@ -186,7 +186,8 @@ def _otherwise(verdict: Verdict, now: float) -> str:
     """What would let it go."""
     way = verdict.way
     if way is None:
-        return f"nothing lets it go here as it is: {printable('; '.join(verdict.never))}"
+        more = [reason for reason in verdict.never if reason not in verdict.against]
+        return "nothing lets it go here as it is" + (f": {printable('; '.join(more))}" if more else "")
     wait = f"from {rfc3339(way.at)} on (in {format_span(way.at - now)})" if way.at - now >= 1 else "at once"
     conditions = [_DOES[change] for change in way.changes] + ([_newer(way)] if way.newer else [])
     if not conditions:

@@ -234,9 +234,14 @@ def _print(store: dict[str, Any]) -> None:
         flow(f"({sentence})")
     steps, needed = store["candidates"], store["needed"]
     until = "" if store["goal"] is None else f", until {store['goal']}"
-    out(f"would go, in this order ({needed}, {format_size(store['predicted_bytes'])} in all){until}:")
-    rows = [_row(number, step) for number, step in enumerate(steps, 1)]
-    heads = ["", "BACKUP", "STATE", "AGE>", "GAIN>", "USED THEN>", "BECAUSE"]
+    in_all = f"in this order ({needed}, {format_size(store['predicted_bytes'])} in all)"
+    if store["goal"] is None and store["level"] == Level.OK:
+        out(f"nothing has to go; a clean-up by hand would take, {in_all}:")
+    else:
+        out(f"would go, {in_all}{until}:")
+    inodes = bool(store["target_inodes"])
+    rows = [_row(number, step, inodes=inodes) for number, step in enumerate(steps, 1)]
+    heads = ["", "BACKUP", "STATE", "AGE>", "GAIN>", *(["INODES>"] if inodes else []), "USED THEN>", "BECAUSE"]
     table(heads, rows[:needed])
     for line in (*_end(store), _harm(store)):
         flow(line)
@@ -255,10 +260,10 @@ def _end(store: dict[str, Any]) -> list[str]:
     """What there is to say of the goal."""
     lines = []
     if store["goal"] is not None and (store["pending_bytes"] or store["pending_inodes"]):
-        lines.append(f"(the trash gives back {format_size(store['pending_bytes'])} besides)")
+        lines.append(f"(trash and ballast give back {format_size(store['pending_bytes'])} besides)")
     missing = [format_size(store["shortfall_bytes"])] if store["shortfall_bytes"] else []
     missing += [f"{store['shortfall_inodes']} inodes"] if store["shortfall_inodes"] else []
-    if missing:
+    if missing and store["shortfall"] is None:
         lines.append(f"not enough: {' and '.join(missing)} would still be missing until {store['goal']}")
     return lines
 
@@ -273,7 +278,7 @@ def _harm(store: dict[str, Any]) -> str:
     return f"harm of this plan: {told[store['strategy']]}; by the other strategies: {others}"
 
 
-def _row(number: int, step: dict[str, Any]) -> list[str]:
+def _row(number: int, step: dict[str, Any], *, inodes: bool) -> list[str]:
     because = [*step["reasons"], *([step["action_reason"]] if step["action_reason"] else [])]
     return [
         str(number),
@@ -281,6 +286,7 @@ def _row(number: int, step: dict[str, Any]) -> list[str]:
         step["state"],
         format_age(step["age_seconds"] or 0),
         format_size(step["gain_bytes"]),
+        *([f"{step['gain_inodes']:,}"] if inodes else []),
         percent(step["usage_percent_after"]),
         ", ".join([*(["archived first"] if step["action"] == "archive" else []), *because]),
     ]

@@ -220,6 +220,8 @@ class Engine:
             pressure = assess(reclaim.reading, site.settings.watermarks)
             _, expected = self._trash_beside(site, Act(dry_run=True), pressure, [])
             reclaim.expect(*expected)
+            if pressure.level is Level.EMERGENCY:
+                reclaim.give_up_ballast()
             return reclaim.view
 
     def clock_fault(self) -> str | None:

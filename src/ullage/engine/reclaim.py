@@ -23,6 +23,7 @@ from ullage.policy import assess, lifecycle, protect, respond, select, stale, st
 from ullage.policy.assess import Goal
 from ullage.policy.assume import Until, Want, needed_for
 from ullage.policy.course import Course
+from ullage.policy.elsewhere import held_elsewhere
 from ullage.policy.gain import Gains
 from ullage.policy.holding import as_if_back, still_coming, waited_for
 from ullage.policy.lifecycle import Prior
@@ -74,6 +75,7 @@ class Reclaim:
         self.budget = Budget(self._store, catalog, clock, free=free)
         self.archive_budget = Budget(self._store, catalog, clock, free=free, archives=True)
         self._short: tuple[list[tuple[Unit, int]], list[tuple[Unit, int]]] = ([], [])
+        self._unweighed = [(0, 0), (0, 0)]
         self._lacks: frozenset[Unit] = frozenset()
         self._trees: int | None = None
         self._broken = 0
@@ -139,8 +141,10 @@ class Reclaim:
         return not self.reading.same_filesystem
 
     def give_up_ballast(self) -> None:
-        """Room at once, before anything goes."""
-        if not self.dry_run:
+        """Room at once, before anything goes; a dry run counts on it."""
+        if self.dry_run:
+            self.expect(self._opened.gauge.ballast(), 0)
+        else:
             self._opened.gauge.give_up_ballast()
 
     def empty_trash(self, why: str, *, archives: bool = False) -> Iterator[Operation]:
@@ -194,6 +198,10 @@ class Reclaim:
         several = self.dry_run or self._store.reclaim.strategy is Strategy.LEAST_HARM
         return self._opened.source.shares() if several else ()
 
+    def _shared(self, backups: Sequence[Backup], need: tuple[int, int] | None) -> tuple[Share, ...]:
+        """What they hold together, where some of them alone would give nothing for the need."""
+        return self._opened.source.shares() if held_elsewhere(backups, (), need, self._store) else ()
+
     def select(
         self,
         level: CleanupLevel,
@@ -205,7 +213,8 @@ class Reclaim:
     ) -> Selection:
         """Who may go at this level, in order, and why the others stay; of all but those ``without``."""
         backups = [backup for backup in self._backups.values() if backup.id not in without]
-        now, floors, shares = self._clock.now(), self._floors, self._shares
+        now, floors = self._clock.now(), self._floors
+        shares = self._shares or self._shared(backups, need)
         return select.select(
             backups, level, limit, self._store, now=now, kept=floors, need=need, shares=shares, net=net
         )
@@ -300,7 +309,10 @@ class Reclaim:
                 return ("it is not CREATED any more",)
             return protect.holds(fresh, self._floor(fresh.id), store.reclaim, now=self._clock.now())
 
-        chosen = respond.forced_deletions(list(self._backups.values()), self._floors, store, now=now)
+        old = respond.forced_deletions(list(self._backups.values()), self._floors, store, now=now)
+        need = self._lacking(Goal.BELOW_EMERGENCY)
+        useless = held_elsewhere(old, self._shared(old, need), need, store)
+        chosen = [one for one in old if one.id not in useless]
         for backup in self._each(chosen, None, Goal.BELOW_EMERGENCY):
             yield self._reported(self._reclaim(backup, reason, allowed, forced=True, archive_first=False))
 
@@ -649,10 +661,17 @@ class Reclaim:
     def _weigh(self, op: Operation) -> None:
         """Note what an act promised and did not give; the next one that gives it starts the count again."""
         where = self._apart(op)
+        lacks = frozenset() if where else self._lacks
+        before = self._unweighed[where]
+        size, back = before[0] + op.predicted_bytes, before[1] + op.reclaimed_bytes
+        if lacks <= {Unit.BYTES} and respond.too_small_to_weigh(size, back):
+            self._unweighed[where] = (size, back)
+            return
+        self._unweighed[where] = (0, 0)
         trees = op.predicted_inodes * assess.METADATA_PER_INODE
-        promised = {Unit.BYTES: op.predicted_bytes, Unit.INODES: op.predicted_inodes, Unit.METADATA: trees}
-        gained = {Unit.BYTES: op.reclaimed_bytes, Unit.INODES: op.reclaimed_inodes, Unit.METADATA: self._of_trees()}
-        short = respond.short_of(frozenset() if where else self._lacks, promised, gained)
+        promised = {Unit.BYTES: size, Unit.INODES: op.predicted_inodes, Unit.METADATA: trees}
+        gained = {Unit.BYTES: back, Unit.INODES: op.reclaimed_inodes, Unit.METADATA: self._of_trees()}
+        short = respond.short_of(lacks, promised, gained)
         if short is not None:
             self._short[where].append(short)
         else:

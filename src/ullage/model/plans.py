@@ -14,7 +14,8 @@ from ullage.model.words import Action, CleanupLevel, State
 class View(Struct, frozen=True, kw_only=True):
     """A store at one moment, ``now`` in epoch seconds by the clock that is believed.
 
-    ``pending_bytes`` and ``pending_inodes`` come back without another backup going: the trash.
+    ``pending_bytes`` and ``pending_inodes`` come back without another backup going: the trash and,
+    in an emergency, the ballast.
     """
 
     now: float

@@ -111,7 +111,10 @@ class Result(StrEnum):
 
 
 class Cause(StrEnum):
-    """What holds a backup: a floor (the setting's name), another rule, a person, its use, doubt, the level's bar."""
+    """What holds a backup: a floor (the setting's name), another rule, a person, its use, doubt, the level's bar.
+
+    ``ELSEWHERE``: it would give back next to nothing, for something else holds what is in it.
+    """
 
     KEEP_LAST = "keep_last"
     KEEP_DAILY = "keep_daily"
@@ -123,6 +126,7 @@ class Cause(StrEnum):
     IN_USE = "in_use"
     IN_DOUBT = "in_doubt"
     LEVEL = "level"
+    ELSEWHERE = "elsewhere"
 
 
 class Phase(StrEnum):

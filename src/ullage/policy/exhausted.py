@@ -22,6 +22,7 @@ _HELD_BY = {
     Cause.IN_USE: "in use",
     Cause.IN_DOUBT: "in doubt",
     Cause.LEVEL: "not ripe for it",
+    Cause.ELSEWHERE: "held by other links, reflinks or snapshots",
 }
 
 _ELSE = "look what else fills the disk, or enlarge it"

@@ -14,11 +14,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ullage.model.backups import Backup, Score
-from ullage.model.plans import Step, View
+from ullage.model.plans import Plan, Step, View
 from ullage.model.settings import StoreSettings
 from ullage.model.units import DAY
 from ullage.model.words import CleanupLevel, Level, State, Strategy
 from ullage.policy.confidence import score
+from ullage.policy.elsewhere import held_elsewhere
 from ullage.policy.plan import plan
 from ullage.policy.protect import floors, holds
 from ullage.policy.respond import by_hand
@@ -108,8 +109,9 @@ def _verdict(
     order = [one.backup.id for one in found.selection.candidates]
     against = found.selection.stays.get(backup.id, ())
     if against:
-        way = way_out(backup, members, level, store, now=view.now)
-        never = _at_last(backup, members, level, store, view.now) if way is None else ()
+        useless = of_no_use(backup, found, view, store)
+        way = None if useless else way_out(backup, members, level, store, now=view.now)
+        never = useless or (_at_last(backup, members, level, store, view.now) if way is None else ())
         return Verdict(level=level, against=against, rank=None, of=len(order), taken=False, way=way, never=never)
     place = order.index(backup.id)
     step = found.steps[place] if place < len(found.steps) else None
@@ -126,6 +128,17 @@ def _verdict(
         step=step,
         turn=turn,
     )
+
+
+def of_no_use(backup: Backup, found: Plan, view: View, store: StoreSettings) -> tuple[str, ...]:
+    """Why it would stay although it might go beside those that may: it would not help; empty where it would."""
+    left = (
+        max(0, (found.target_bytes or 0) - view.pending_bytes),
+        max(0, (found.target_inodes or 0) - view.pending_inodes),
+    )
+    others = [one.backup for one in found.selection.candidates]
+    useless = held_elsewhere([backup, *others], view.shares, left, store)
+    return (useless[backup.id],) if backup.id in useless else ()
 
 
 def way_out(

@@ -19,9 +19,10 @@ def out_of_reach(
 ) -> str | None:
     """Why no emergency could reach ``target_free`` now, and what to change; None where one could.
 
-    Only what holds for long counts against it: a pin, a floor, ``min_age``. Who writes now will be done some day.
+    Only what holds for long counts against it: a pin, a floor, ``min_age``, links and snapshots. Who writes now will be
+    done some day.
     """
-    lasting = {*numbers(store.reclaim), Cause.MIN_AGE, Cause.PINNED}
+    lasting = {*numbers(store.reclaim), Cause.MIN_AGE, Cause.PINNED, Cause.ELSEWHERE}
     asked = Asked(goal=Goal.TARGET, level=None, counting=lasting)
     short = shortfall(asked, reading, backups, store, now=now, shares=shares)
     return None if short is None else f"watermarks.target_free is out of reach: {told(short)}"

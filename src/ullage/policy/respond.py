@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ullage.model.backups import Archive, Backup
 from ullage.model.readings import Reading, Space
 from ullage.model.settings import StoreSettings
-from ullage.model.units import DAY, MIB, format_age, format_size
+from ullage.model.units import DAY, KIB, MIB, format_age, format_size
 from ullage.model.words import CleanupLevel, EmergencyStrategy, Level, State, Unit
 from ullage.policy.assess import Goal, level_of, missing, of_disk, why, worst_of
 from ullage.policy.protect import holds
@@ -26,6 +26,8 @@ ARCHIVE_MOST = 0.9
 """Of what a backup gives back, the part that its archive on the same filesystem may take: more would gain nothing."""
 READING_BACK = 0.7
 """How long an archive is read back and compared, in times of its writing (measured: 0.5 to 0.65)."""
+WEIGHABLE = 64 * KIB
+"""Bytes promised from which on an act is judged alone; smaller ones are judged together."""
 ARCHIVE_INODES = 3
 """An archive takes a file, and at worst the directories of its year and its month."""
 
@@ -176,6 +178,14 @@ def short_of(
     if not all(fruitless(promised[unit], gained[unit]) for unit in wanted):
         return None
     return wanted[0], promised[wanted[0]] - gained[wanted[0]]
+
+
+def too_small_to_weigh(predicted: int, reclaimed: int) -> bool:
+    """Whether acts that gained under half promised so little together that it may be the filesystem's own doing.
+
+    A commit of btrfs writes leaves of 16 KiB in several trees: it takes what two small backups give back.
+    """
+    return predicted < WEIGHABLE and fruitless(predicted, reclaimed)
 
 
 def fruitless(predicted: int, reclaimed: int) -> bool:

@@ -12,6 +12,7 @@ from ullage.model.settings import ConfidenceSettings, StoreSettings
 from ullage.model.units import format_age
 from ullage.model.words import CleanupLevel, State, Strategy
 from ullage.policy.confidence import DIGITS, score
+from ullage.policy.elsewhere import held_elsewhere
 from ullage.policy.least_harm import by_harm
 from ullage.policy.protect import floors, holds
 from ullage.policy.rank import order
@@ -49,9 +50,9 @@ def select(
     """Every backup judged: the full ranking of those that may go, and all the reasons of each that stays.
 
     The same backups give the same selection in whatever order they come. ``limit`` is applied after the filters.
-    ``kept``: their floors, where they are known already. ``need``: (bytes, inodes) that are missing, where anything is,
-    ``shares`` and ``net``, which is a backup with what it gives back less its archive, are for the strategies that look
-    at more than one backup at a time.
+    ``kept``: their floors, where they are known already. ``need``: (bytes, inodes) that are missing, where anything is;
+    then nobody goes for whom that is no help. ``shares``: what several hold together. ``net``, which is a backup with
+    what it gives back less its archive, is for the strategies that look at more than one backup at a time.
     """
     known = sorted(backups, key=lambda b: b.id)
     kept = floors(known, store.reclaim, now=now) if kept is None else kept
@@ -64,6 +65,9 @@ def select(
             stays[backup.id] = against
         else:
             candidates.append(_candidate(backup, scored, now))
+    useless = held_elsewhere((one.backup for one in candidates), shares, need, store)
+    stays |= {backup_id: (why,) for backup_id, why in useless.items()}
+    candidates = [one for one in candidates if one.backup.id not in useless]
     strategy = store.reclaim.strategy
     ranking = tuple(ranked(candidates, strategy, known, shares, need, limit, now=now, net=net))
     return Selection(level=level, strategy=strategy, limit=limit, candidates=ranking, stays=stays)

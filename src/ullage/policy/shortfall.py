@@ -20,6 +20,7 @@ from ullage.model.shortfall import Because, Large, Shortfall
 from ullage.model.units import format_age
 from ullage.model.words import Cause, CleanupLevel, State, Unit
 from ullage.policy.assess import Goal, free_told, missing
+from ullage.policy.elsewhere import held_elsewhere
 from ullage.policy.gain import gain_of
 from ullage.policy.keep import Rank, kept, numbers
 from ullage.policy.protect import counted, obstacles, young
@@ -34,6 +35,7 @@ _WAYS = {
     Cause.IN_USE: "wait for what is in use",
     Cause.IN_DOUBT: "mend what is in doubt (ullage list)",
     Cause.LEVEL: "delete by hand what is not needed (ullage plan nuclear)",
+    Cause.ELSEWHERE: "remove the links, reflinks or snapshots that hold the same",
 }
 Room = tuple[int, int]
 """Bytes and inodes."""
@@ -69,7 +71,7 @@ def shortfall(
     if not any(wanted):
         return None
     lack = still or (lambda gain: (max(0, wanted[0] - gain[0]), max(0, wanted[1] - gain[1])))
-    view = _View(asked, backups, store, tuple(shares), now)
+    view = _View(asked, backups, store, tuple(shares), wanted, now)
     goes = view.goes(store.reclaim, frozenset())
     gained = view.gain(goes)
     lacking = lack(gained)
@@ -78,7 +80,7 @@ def shortfall(
     because = view.because(goes, gained, by_inodes=not lacking[0])
     ways, enough = _ways(view, [one.cause for one in because], lack)
     held = [b for b in backups if b.id not in goes]
-    largest = nlargest(_LARGEST, held, key=lambda b: (b.reclaimable_bytes, b.id))
+    largest = nlargest(_LARGEST, held, key=lambda b: (view.size(b), b.id))
     return Shortfall(
         goal=named(asked.goal, store.watermarks, Unit.BYTES if lacking[0] else Unit.INODES),
         level=asked.level,
@@ -88,9 +90,7 @@ def shortfall(
         may_bytes=gained[0],
         may_inodes=gained[1],
         because=because,
-        largest=tuple(
-            Large(backup_id=b.id, size_bytes=b.reclaimable_bytes, cause=view.first_cause(b.id)) for b in largest
-        ),
+        largest=tuple(Large(backup_id=b.id, size_bytes=view.size(b), cause=view.first_cause(b.id)) for b in largest),
         ways=ways,
         enough=enough,
     )
@@ -113,10 +113,17 @@ class _View:
     """The backups of a store, what holds each, and what comes back under other settings."""
 
     def __init__(
-        self, asked: Asked, backups: Sequence[Backup], store: StoreSettings, shares: tuple[Share, ...], now: float
+        self,
+        asked: Asked,
+        backups: Sequence[Backup],
+        store: StoreSettings,
+        shares: tuple[Share, ...],
+        wanted: Room,
+        now: float,
     ) -> None:
         self.reclaim = store.reclaim
         self.now = now
+        self._store = store
         self._asked = asked
         self._shares = shares
         self._backups = {b.id: b for b in backups}
@@ -126,12 +133,14 @@ class _View:
                 self._series[series_of(b.id)].append((b.good, b.created_at or 0, b.id))
         self._beside = {b.id: self._obstacles(b, store) for b in backups}
         self._floors = self._held_by_floors(store.reclaim)
+        self._wanted = wanted
+        self._elsewhere = self._useless(self._free(store.reclaim, frozenset()))
 
     def goes(self, reclaim: ReclaimSettings, lifted: frozenset[Cause]) -> set[str]:
         """Those that may go by these settings, were it not for the causes that are lifted."""
-        floors = self._held_by_floors(reclaim).keys()
-        free = (b for b in self._backups.values() if b.id not in floors and self._beside[b.id] <= lifted)
-        return {b.id for b in free if not young(b.created_at, reclaim, self.now)}
+        free = self._free(reclaim, lifted)
+        useless = () if Cause.ELSEWHERE in lifted else self._useless(free)
+        return {b.id for b in free if b.id not in useless}
 
     def gain(self, goes: Iterable[str]) -> Room:
         """What comes back when they go."""
@@ -146,12 +155,16 @@ class _View:
         found = []
         for cause, held in by_cause.items():
             size, inodes = self.gain([*goes, *held])
-            found.append(Because(cause=cause, count=len(held), size_bytes=size - gained[0], inodes=inodes - gained[1]))
+            size -= gained[0]
+            if cause is Cause.ELSEWHERE:
+                size = sum(map(self.size, map(self._backups.__getitem__, held)))
+            found.append(Because(cause=cause, count=len(held), size_bytes=size, inodes=inodes - gained[1]))
         return tuple(sorted(found, key=lambda b: (-b.inodes if by_inodes else -b.size_bytes, -b.count, b.cause)))
 
     def causes(self, backup_id: str) -> list[Cause]:
         """Every cause that holds it."""
         found = [*self._floors.get(backup_id, ()), *sorted(self._beside[backup_id])]
+        found += [Cause.ELSEWHERE] if backup_id in self._elsewhere else []
         is_young = young(self._backups[backup_id].created_at, self.reclaim, self.now)
         return [*found, Cause.MIN_AGE] if is_young else found
 
@@ -159,10 +172,24 @@ class _View:
         """The one to name where there is room for one: a pin before all."""
         return min(self.causes(backup_id), key=lambda cause: cause is not Cause.PINNED)
 
+    def size(self, backup: Backup) -> int:
+        """What it gives back; what it takes where something else holds that."""
+        return backup.size_bytes if backup.id in self._elsewhere else backup.reclaimable_bytes
+
     def ages(self) -> list[float]:
         """The ages of those that ``min_age`` holds, the greatest first: where to lower it to lets one more go."""
         held = [b for b in self._backups.values() if young(b.created_at, self.reclaim, self.now)]
         return sorted({max(0.0, self.now - (b.created_at or 0)) for b in held}, reverse=True)
+
+    def _free(self, reclaim: ReclaimSettings, lifted: frozenset[Cause]) -> list[Backup]:
+        floors = self._held_by_floors(reclaim).keys()
+        free = (b for b in self._backups.values() if b.id not in floors and self._beside[b.id] <= lifted)
+        return [b for b in free if not young(b.created_at, reclaim, self.now)]
+
+    def _useless(self, free: Iterable[Backup]) -> Collection[str]:
+        if Cause.ELSEWHERE not in self._asked.counting:
+            return ()
+        return held_elsewhere(free, self._shares, self._wanted, self._store)
 
     def _held_by_floors(self, reclaim: ReclaimSettings) -> dict[str, list[Cause]]:
         held = {}

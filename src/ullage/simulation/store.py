@@ -102,6 +102,9 @@ class _Gauge:
     def holding(self, *, archives: bool = False) -> Holding:
         return Holding()
 
+    def ballast(self) -> int:
+        return 0
+
     def give_up_ballast(self) -> int:
         return 0
 

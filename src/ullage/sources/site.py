@@ -243,6 +243,12 @@ class StoreGauge:
         own = (roots.backup_path, mounts.real_path(roots.archive_fd))
         return holding(roots.archive_fd if archives else roots.backup_fd, own)
 
+    def ballast(self) -> int:
+        """Bytes that giving it up would free; 0 where that cannot be seen."""
+        with suppress(Unavailable, OSError), self._private() as fd:
+            return ballast.Ballast(fd).size
+        return 0
+
     def give_up_ballast(self) -> int:
         """Bytes given up at once."""
         with self._private() as fd:

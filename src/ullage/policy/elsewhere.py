@@ -1,0 +1,58 @@
+"""Backups that would give back next to nothing, for something else holds what is in them: no pressure takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ullage.model.backups import Backup, Share
+from ullage.model.settings import StoreSettings
+from ullage.model.units import format_size
+
+OWN = 1 / 100
+"""Of what a backup takes: if it gives back so much it goes like any other. Of what is missing: then it goes as well, if
+it is not ``BARELY`` anything of what it takes."""
+BARELY = 1 / 1000
+
+
+def held_elsewhere(
+    may_go: Iterable[Backup], shares: Sequence[Share], need: tuple[int, int] | None, store: StoreSettings
+) -> dict[str, str]:
+    """Of those that may go the ones that would not help, each with the sentence that says why.
+
+    What several of ``may_go`` hold together (``shares``) comes back when all of them go, and counts for each. ``need``:
+    (bytes, inodes) that are missing; where nothing is, whoever is asked for goes. A ``capacity`` has back what others
+    hold, too: there all are of use.
+    """
+    if need is None or not any(need) or store.capacity is not None:
+        return {}
+    known = list(may_go)
+    found = {one.id: one for one in known if one.shared and not _helps(one, one.reclaimable_bytes, one.inodes, need)}
+    if not found:
+        return {}
+    ids = {one.id for one in known}
+    size, inodes = ({name: 0 for name in found} for _ in range(2))
+    for share in shares:
+        if ids.issuperset(share.owners):
+            for owner in found.keys() & set(share.owners):
+                size[owner] += share.size_bytes
+                inodes[owner] += share.inodes
+    return {
+        name: _why(one)
+        for name, one in found.items()
+        if not _helps(one, one.reclaimable_bytes + size[name], one.inodes + inodes[name], need)
+    }
+
+
+def _helps(backup: Backup, size: int, inodes: int, need: tuple[int, int]) -> bool:
+    """Whether (bytes, inodes) that come back are worth the backup."""
+    shares = [gain / units for gain, units in zip((size, inodes), need, strict=True) if units]
+    if size >= OWN * backup.size_bytes or max(shares) >= 1:
+        return True
+    return size >= BARELY * backup.size_bytes and max(shares) >= OWN
+
+
+def _why(backup: Backup) -> str:
+    what = {(True, False): "other hard links", (False, True): "reflinks or snapshots"}
+    holder = what.get((backup.linked, backup.reflinked), "other hard links, reflinks or snapshots")
+    size, gain = format_size(backup.size_bytes), format_size(backup.reclaimable_bytes)
+    return f"it would give back {gain} of its {size}: {holder} hold the rest"
