@@ -22,7 +22,7 @@ DAY = 86400.0
 def arrival(*days: float | None) -> Arrival:
     """Days from ``AT``."""
     earliest, likely, latest = (None if one is None else AT + one * DAY for one in days)
-    return Arrival(earliest=earliest, likely=likely, latest=latest)
+    return Arrival(first=earliest, earliest=earliest, likely=likely, latest=latest)
 
 
 NONE = Arrival(earliest=None, likely=None, latest=None)
@@ -68,9 +68,12 @@ def test_status_gives_every_mark_with_its_interval_null_where_it_is_not_in_sight
     document = foreseen.done("status", "--json").json
     assert not faults("status", document)
     found = document["stores"][0]["forecast"]
-    assert found["bytes"]["warning"] == dict.fromkeys(("likely_at", "earliest_at", "latest_at"), "2026-09-21T14:13:20Z")
+    assert found["bytes"]["warning"] == dict.fromkeys(
+        ("likely_at", "first_at", "earliest_at", "latest_at"), "2026-09-21T14:13:20Z"
+    )
     assert found["bytes"]["full"] == {
         "likely_at": "2026-09-30T14:13:20Z",
+        "first_at": "2026-09-27T14:13:20Z",
         "earliest_at": "2026-09-27T14:13:20Z",
         "latest_at": None,
     }

@@ -66,7 +66,7 @@ def test_steady_growth_is_full_when_the_line_says_with_some_doubt_about_it() -> 
 def test_each_mark_has_its_time_in_order_and_one_that_is_reached_has_now() -> None:
     points = history(growing(40, 1, 40))
     found = forecast(points, [0.75 * SIZE, 0.85 * SIZE, SIZE], now=NOW)
-    assert found.arrivals[0] == Arrival(earliest=NOW, likely=NOW, latest=NOW)
+    assert found.arrivals[0] == Arrival(first=NOW, earliest=NOW, likely=NOW, latest=NOW)
     second, third = found.arrivals[1:]
     assert second.likely is not None
     assert third.likely is not None

@@ -49,10 +49,13 @@ def capacity(used: int) -> Space:
     return replace(space(used, total=80), kind=Kind.CAPACITY)
 
 
-def arrival(earliest: float | None, likely: float | None = None, latest: float | None = None) -> Arrival:
-    """Days from now."""
-    earliest, likely, latest = (None if days is None else NOW + days * DAY for days in (earliest, likely, latest))
-    return Arrival(earliest=earliest, likely=likely, latest=latest)
+def arrival(
+    earliest: float | None, likely: float | None = None, latest: float | None = None, first: float | None = None
+) -> Arrival:
+    """Days from now; ``first`` is the earliest where it is not given."""
+    days = (earliest if first is None else first, earliest, likely, latest)
+    first, earliest, likely, latest = (None if one is None else NOW + one * DAY for one in days)
+    return Arrival(first=first, earliest=earliest, likely=likely, latest=latest)
 
 
 def sight(full: Arrival | None, what: str = "bytes", **basis: object) -> Sight:
@@ -186,6 +189,13 @@ def test_a_warning_says_what_when_how_fast_and_since_when() -> None:
     assert why_warned(standing) == (
         "bytes full in about 2 d (1 d to 3 d); 3.0 GiB a day of late, rising since 2026-12-26T08:00:00Z"
     )
+    sooner = Outlook(at=NOW, sights=(sight(arrival(3, 5, 9, first=1.5)),), warned=Warned(since=NOW))
+    assert why_warned(sooner) == (
+        "bytes full in about 5 d (3 d to 9 d), at the soonest in 1 d; 3.0 GiB a day of late, rising since"
+        " 2026-12-26T08:00:00Z"
+    )
+    rare = Outlook(at=NOW, sights=(sight(arrival(None, first=1.5), since=None),), warned=Warned(since=NOW))
+    assert why_warned(rare) == "bytes: not full within a year, at the soonest in 1 d; 3.0 GiB a day of late"
     inodes = Outlook(
         at=NOW, sights=(sight(arrival(1, 2, 3), "inodes", per_day=12345.6, since=None),), warned=Warned(since=NOW)
     )

@@ -248,6 +248,7 @@ def _arrivals(sight: Sight | None) -> Shape | None:
         if one.earliest is None
         else {
             "likely_at": _time(one.likely),
+            "first_at": _time(one.first),
             "earliest_at": _time(one.earliest),
             "latest_at": _time(one.latest),
         }

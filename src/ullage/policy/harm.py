@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 
 from ullage.model.backups import Backup, Candidate, Harm, Share
 from ullage.model.units import DAY
@@ -70,17 +71,19 @@ def _lasts(backups: Iterable[Backup], now: float) -> dict[str, int]:
     for backup in backups:
         if backup.state in LIVE_STATES and backup.fault is None and age_known(backup, now):
             by_series[series_of(backup.id)].append((backup.good, backup.created_at or 0, backup.id))
-    found: dict[str, int] = defaultdict(int)
+    found: dict[str, int] = {}
+    coarser = cache(lambda day: tuple(periods(day).values())[1:])
     for members in by_series.values():
         members.sort()
-        days = {
-            made // _SECONDS: (good, made, backup_id) for good, made, backup_id in members
-        }  # the last one put stays
-        ends: tuple[dict[str, str], ...] = ({}, {}, {}, {})
+        days = {member[1] // _SECONDS: member for member in members}  # the last one put stays
+        week: dict[str, str] = {}
+        month: dict[str, str] = {}
+        year: dict[str, str] = {}
         for _, made, backup_id in sorted(days.values()):  # the last of a longer time is that of its day too
-            for end, period in zip(ends, periods(made // _SECONDS).values(), strict=True):
-                end[period] = backup_id
-        for at, end in enumerate(ends):
+            found[backup_id] = 1
+            weeks, months, years = coarser(made // _SECONDS)
+            week[weeks] = month[months] = year[years] = backup_id
+        for flag, end in ((2, week), (4, month), (8, year)):
             for backup_id in end.values():
-                found[backup_id] |= 1 << at
+                found[backup_id] |= flag
     return found

@@ -124,10 +124,13 @@ def why_warned(seen: Outlook) -> str | None:
     """What to tell people of a warning that stands: what runs full, when, and since when it has been rising."""
     if seen.warned is None:
         return None
-    sight = soonest(seen)
+    sight = min((one for one in seen.sights if _first(one) is not None), key=_nearest, default=None)
     if sight is None:
         return "it looked as if the disk would soon be full; that is not so now, but it is too early to be sure"
-    return f"{describe(sight, seen.at)}; {_growth(sight)}"
+    first = _ahead(_first(sight), seen.at)
+    earliest = None if sight.full is None else _ahead(sight.full.earliest, seen.at)
+    soonest_ = "" if first == earliest else f", at the soonest in {first}"
+    return f"{describe(sight, seen.at)}{soonest_}; {_growth(sight)}"
 
 
 def describe(sight: Sight, now: float) -> str:
@@ -160,15 +163,23 @@ def _warned(seen: Outlook, before: Warned | None, warn: float) -> Warned | None:
         return None
     if not any(sight.arrivals for sight in seen.sights):
         return before
-    sight = soonest(seen)
-    left = None if sight is None or sight.full is None or sight.full.earliest is None else sight.full.earliest - seen.at
+    left = min(map(_nearest, seen.sights)) - seen.at
     within = warn + GRAIN if before is None else 2 * (warn + GRAIN)
-    if left is not None and left <= within:
+    if left <= within:
         return Warned(since=seen.at if before is None else before.since)
     if before is None:
         return None
     calm = seen.at if before.calm is None else before.calm
     return None if seen.at - calm >= CALM else replace(before, calm=calm)
+
+
+def _first(sight: Sight) -> float | None:
+    return None if sight.full is None else sight.full.first
+
+
+def _nearest(sight: Sight) -> float:
+    first = _first(sight)
+    return float("inf") if first is None else first
 
 
 def _when(sight: Sight) -> tuple[float, float]:

@@ -22,7 +22,7 @@ _DATE = re.compile(
 )
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 17)
 def series_of(backup_id: str) -> str | None:
     """The id up to its first date, without the separator before it; None, one series together, where it has none.
 
