@@ -25,6 +25,7 @@ from ullage.policy.assess import (
     of_disk_bytes,
     reached,
     shown_percent,
+    usage,
     usage_of,
 )
 
@@ -304,6 +305,7 @@ def test_levels_goals_and_what_is_missing_agree(
         )
     )
     level = assess(what, marks).level
+    assert usage(what, marks) == assess(what, marks).usage
     assert reached(Goal.LOW, what, marks) is (level is Level.OK)
     assert reached(Goal.BELOW_CRITICAL, what, marks) is (level.severity < Level.CRITICAL.severity)
     assert reached(Goal.BELOW_EMERGENCY, what, marks) is (level is not Level.EMERGENCY)

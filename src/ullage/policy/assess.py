@@ -121,15 +121,19 @@ def assess(reading: Reading, marks: Watermarks) -> Pressure:
         return Pressure(level=Level.UNAVAILABLE, usage=None, archive_usage=archive, total_usage=total, reason=reason)
     known = _all(reading, marks)
     worst = max(known, key=_pressing)
-    usage = max(one.usage for one in known if one.unit is not Unit.METADATA or one is worst)
     return Pressure(
         level=_level(worst),
-        usage=usage,
+        usage=_highest(known),
         archive_usage=archive,
         total_usage=total,
         reason=why(worst),
         brief=_brief(worst),
     )
+
+
+def usage(reading: Reading, marks: Watermarks) -> float | None:
+    """The usage alone that ``assess`` gives, several times as quickly."""
+    return None if reading.fault is not None or not reading.backup else _highest(_all(reading, marks))
 
 
 def binding(reading: Reading, marks: Watermarks) -> Space | None:
@@ -282,6 +286,14 @@ def _pressing(one: Measure) -> tuple[int, bool, float, str]:
 def _gap(goal: Goal, one: Measure) -> int:
     """The fewest units to gain until the goal is reached. Searched, so that it agrees with it to the last bit."""
     return bisect_left(range(one.used), True, key=lambda gain: _done(goal, one, gain))
+
+
+def _highest(known: list[Measure]) -> float:
+    """Percent used; that of metadata where it presses the most."""
+    if any(one.unit is Unit.METADATA for one in known):
+        worst = max(known, key=_pressing)
+        known = [one for one in known if one.unit is not Unit.METADATA or one is worst]
+    return max(one.usage for one in known)
 
 
 def _usage(space: Space | None, marks: Watermarks) -> float | None:

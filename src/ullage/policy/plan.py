@@ -15,7 +15,7 @@ from ullage.model.plans import Plan, Step, View
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import Action
-from ullage.policy.assess import assess
+from ullage.policy.assess import usage
 from ullage.policy.assume import Until, needed_for, shifted
 from ullage.policy.gain import Gains
 from ullage.policy.respond import Response, archive_choice, lighter
@@ -50,7 +50,7 @@ def plan_of(
         target_inodes=None if need is None else need[1],
         pending_bytes=view.pending_bytes,
         pending_inodes=view.pending_inodes,
-        usage=_usage(view.reading, store),
+        usage=usage(view.reading, store.watermarks),
         steps=tuple(_steps(selection, view, store, need, archive_first)),
     )
 
@@ -66,7 +66,7 @@ def _steps(
         step = going(candidate, gains, view, store, archive_first)
         size, inodes = size + step.size_bytes, inodes + step.inodes
         left = shifted(left, -step.size_bytes, -step.inodes)
-        yield replace(step, usage=_usage(left, store), needed=needed)
+        yield replace(step, usage=usage(left, store.watermarks), needed=needed)
 
 
 def going(candidate: Candidate, gains: Gains, view: View, store: StoreSettings, archive_first: bool) -> Step:
@@ -83,7 +83,3 @@ def _action(candidate: Candidate, reading: Reading, store: StoreSettings, archiv
         return Action.DELETE, ""
     archive, why = archive_choice(candidate.backup, store, reading)
     return Action.ARCHIVE if archive else Action.DELETE, why
-
-
-def _usage(reading: Reading, store: StoreSettings) -> float | None:
-    return assess(reading, store.watermarks).usage
