@@ -46,8 +46,8 @@ FREED = (
     ),
     Guard(
         "one whose space may still come is no reason for another",
-        RECLAIM,
-        " and not (short and self._executor.coming):\n",
+        "engine/weighing.py",
+        " and not (self._short and coming):\n",
         ":\n",
         (HELD + "test_what_may_still_come_of_one_is_no_reason_for_another",),
     ),

@@ -404,7 +404,7 @@ class Engine:
         if reclaim.dry_run or (before is None and not missing):
             return []
         if not missing:
-            if reclaim.gained[archives]:
+            if reclaim.gained(archives=archives):
                 self._catalog.set_stall(name, None, archives=archives)
             return []
         reading, now = reclaim.reading, self._clock.now()

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ullage.engine.caps import Budget, waiting
 from ullage.engine.execute import Executor, describe
 from ullage.engine.trash import Trash
+from ullage.engine.weighing import Scales
 from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refused, UllageError, Unavailable
 from ullage.model.backups import Archive, Backup, Operation, Selection, Share
 from ullage.model.holding import Holding
@@ -19,7 +20,7 @@ from ullage.model.plans import SavedPlan, View
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import Action, CleanupLevel, Kind, Level, Phase, Result, State, Strategy, Trigger, Unit
-from ullage.policy import assess, lifecycle, protect, respond, select, stale, stall
+from ullage.policy import assess, lifecycle, protect, respond, select, stale
 from ullage.policy.assess import Goal
 from ullage.policy.assume import Until, Want, needed_for
 from ullage.policy.course import Course
@@ -43,7 +44,7 @@ class Reclaim:
 
     ``disbelief``: why the clock is not believed; then nothing goes, for ages are not known. After the steps ``gained``
     says whether any was of use, ``missing`` what the last in a row promised and did not give, where that ended it;
-    both by filesystem, of the backups first, then of archives on their own. ``waits``: why no more went although the
+    both by filesystem, of the backups or of archives on their own. ``waits``: why no more went although the
     goal is not reached: space that is freed, and not back yet.
     """
 
@@ -65,7 +66,6 @@ class Reclaim:
         self._clock = clock
         self._trigger = trigger
         self.dry_run = dry_run
-        self.gained = [False, False]
         self.waits: str | None = None
         self._disbelief = disbelief
         self._stop = stop
@@ -74,8 +74,7 @@ class Reclaim:
         free = trigger is not Trigger.DISK_SPACE
         self.budget = Budget(self._store, catalog, clock, free=free)
         self.archive_budget = Budget(self._store, catalog, clock, free=free, archives=True)
-        self._short: tuple[list[tuple[Unit, int]], list[tuple[Unit, int]]] = ([], [])
-        self._unweighed = [(0, 0), (0, 0)]
+        self._scales = (Scales(), Scales())
         self._lacks: frozenset[Unit] = frozenset()
         self._trees: int | None = None
         self._broken = 0
@@ -117,19 +116,17 @@ class Reclaim:
         """Who keeps space that was freed from coming back."""
         return self._opened.gauge.holding(archives=archives)
 
-    def missing(self, *, archives: bool = False) -> int:
-        """What did not come back, where so many acts in a row were of no use that no more may be; else 0.
+    def gained(self, *, archives: bool = False) -> bool:
+        """Whether any step was of use."""
+        return self._scales[archives].gained
 
-        One is enough where its space did not show within the bounds of waiting: it may still come.
-        """
-        short = self._short[archives]
-        if len(short) < stall.LIMIT and not (short and self._executor.coming):
-            return 0
-        return max(1, sum(amount for unit, amount in short if unit is short[-1][0]))
+    def missing(self, *, archives: bool = False) -> int:
+        """What did not come back, where that ends the reclaim; else 0."""
+        return self._scales[archives].missing(coming=self._executor.coming > 0)
 
     def missing_unit(self, *, archives: bool = False) -> Unit:
         """What ``missing`` counts."""
-        return self._short[archives][-1][0]
+        return self._scales[archives].unit
 
     @property
     def archives_wait(self) -> str | None:
@@ -659,24 +656,8 @@ class Reclaim:
         return op
 
     def _weigh(self, op: Operation) -> None:
-        """Note what an act promised and did not give; the next one that gives it starts the count again."""
         where = self._apart(op)
-        lacks = frozenset() if where else self._lacks
-        before = self._unweighed[where]
-        size, back = before[0] + op.predicted_bytes, before[1] + op.reclaimed_bytes
-        if lacks <= {Unit.BYTES} and respond.too_small_to_weigh(size, back):
-            self._unweighed[where] = (size, back)
-            return
-        self._unweighed[where] = (0, 0)
-        trees = op.predicted_inodes * assess.METADATA_PER_INODE
-        promised = {Unit.BYTES: size, Unit.INODES: op.predicted_inodes, Unit.METADATA: trees}
-        gained = {Unit.BYTES: back, Unit.INODES: op.reclaimed_inodes, Unit.METADATA: self._of_trees()}
-        short = respond.short_of(lacks, promised, gained)
-        if short is not None:
-            self._short[where].append(short)
-        else:
-            self._short[where].clear()
-            self.gained[where] = True
+        self._scales[where].weigh(op, frozenset() if where else self._lacks, self._of_trees())
 
     def _of_trees(self) -> int:
         """Bytes of btrfs metadata that came back since what is lacking was noted; 0 where they are not."""
