@@ -63,8 +63,13 @@ def test_the_oldest_archives_go_until_their_disk_is_under_critical(
     assert len(world.archived()) == 5
     with world.app() as app:
         reading = app.sites["main"].read()
+        hours = app.catalog.points("main", 0, time.time() + 86400)
     assert reading.archive is not None
     assert reading.archive.usage_percent < 85
+    given_back = {what: sum(one.freed for one in found) for what, found in hours.items()}
+    assert given_back.pop("archives' bytes") == sum(op.reclaimed_bytes for op in record.actions) > 0
+    assert "bytes" in given_back
+    assert not any(size for what, size in given_back.items() if "archives'" not in what)
 
 
 @pytest.mark.root

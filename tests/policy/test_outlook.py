@@ -129,6 +129,20 @@ def test_people_are_warned_once_it_may_be_full_within_the_time_and_the_grain_of_
     assert seen(left, rate, warn=0).warned is None
 
 
+def test_the_archives_own_filesystem_is_seen_coming_too() -> None:
+    points = rising(1.5, 1)
+    apart = reading(space(1, SIZE), archive=space(points[-1].used, SIZE), same_filesystem=False)
+    assert measured(apart, MARKS, {Unit.BYTES: 7}, {Unit.BYTES: 9}) == {
+        "bytes": Point(at=NOW, used=1, usable=SIZE, peak=1, freed=7),
+        "archives' bytes": Point(at=NOW, used=points[-1].used, usable=SIZE, peak=points[-1].used, freed=9),
+    }
+    found = outlook({"archives' bytes": points}, apart, MARKS, None, DAY)
+    assert found.warned == Warned(since=NOW)
+    assert (why_warned(found) or "").startswith("archives' bytes full in about 1 d")
+    shared = replace(apart, same_filesystem=True)
+    assert measured(shared, MARKS).keys() == {"bytes"}
+
+
 def test_a_longer_time_warns_sooner() -> None:
     assert seen(6, 1).warned is None
     assert seen(6, 1, warn=7 * DAY).warned is not None

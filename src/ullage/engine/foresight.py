@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ullage.engine.telling import FORECAST, Telling
 from ullage.model.backups import Operation
 from ullage.model.cycles import QueuedAlert
@@ -36,15 +38,15 @@ def foresee(catalog: Catalog, telling: Telling, site: Site, *, now: float) -> tu
 
 def count_freed(catalog: Catalog, store: StoreSettings, reading: Reading, done: tuple[Operation, ...]) -> None:
     """Remember what these operations gave back, so that the growth shows as if they had not been."""
-    gone = [op for op in done if op.result is Result.DONE and _frees(op, reading)]
-    freed = sum(op.reclaimed_bytes for op in gone)
-    inodes = sum(op.reclaimed_inodes for op in gone)
-    if not freed and not inodes:
-        return
-    given_back = {Unit.BYTES: freed, Unit.INODES: inodes}
-    catalog.add_points(store.name, measured(reading, store.watermarks, given_back))
+    gone = [op for op in done if op.result is Result.DONE and op.phase is not Phase.TRASHED]
+    apart = [op for op in gone if op.action is Action.DELETE_ARCHIVE and not reading.same_filesystem]
+    freed, of_archives = _given_back(op for op in gone if op not in apart), _given_back(apart)
+    if any(freed.values()) or any(of_archives.values()):
+        catalog.add_points(store.name, measured(reading, store.watermarks, freed, of_archives))
 
 
-def _frees(op: Operation, reading: Reading) -> bool:
-    """Whether it gave back space of the backups: nothing that waits in the trash, no archive on another filesystem."""
-    return op.phase is not Phase.TRASHED and (op.action is not Action.DELETE_ARCHIVE or reading.same_filesystem)
+def _given_back(ops: Iterable[Operation]) -> dict[Unit, int]:
+    size = inodes = 0
+    for op in ops:
+        size, inodes = size + op.reclaimed_bytes, inodes + op.reclaimed_inodes
+    return {Unit.BYTES: size, Unit.INODES: inodes}

@@ -18,6 +18,8 @@ from ullage.policy.forecast import FAR, Arrival, Basis, Point, forecast
 _NOTHING: Mapping[Unit, int] = MappingProxyType({})
 MARKS = ("warning", "critical", "emergency", "full")
 """What is foreseen of a space, in the order in which a rising one comes to it."""
+OF_ARCHIVES = "archives'"
+"""Before the name of what can run out on the archives' own filesystem."""
 GRAIN = DAY
 """A forecast is of days: to be sure of a warning so long before, it is given up to one day sooner."""
 CALM = DAY
@@ -25,7 +27,8 @@ CALM = DAY
 
 
 class Sight(Struct, frozen=True, kw_only=True):
-    """What is seen coming of one space. ``what`` as the level's reason names it: bytes, inodes, capacity.
+    """What is seen coming of one space. ``what`` as the level's reason names it: bytes, inodes, capacity; or with
+    ``OF_ARCHIVES`` before it.
 
     ``arrivals`` stand in the order of ``MARKS``; there are none where ``basis.missing`` says why.
     """
@@ -59,19 +62,34 @@ class Outlook(Struct, frozen=True, kw_only=True):
 
 
 def fullest(reading: Reading, marks: Watermarks) -> dict[str, Measure]:
-    """All that can run out, by its name; of several of one name the fullest."""
+    """All that can run out, by its name; of several of one name the fullest. The archives' own filesystem too."""
     found: dict[str, Measure] = {}
-    for one in (one for space in reading.backup for one in measures(space, marks)):
+    known = [one for space in reading.backup for one in measures(space, marks)]
+    if reading.archive is not None and not reading.same_filesystem:
+        known += [replace(one, what=f"{OF_ARCHIVES} {one.what}") for one in measures(reading.archive, marks)]
+    for one in known:
         other = found.get(one.what)
         if one.usable > 0 and (other is None or one.usage > other.usage):
             found[one.what] = one
     return found
 
 
-def measured(reading: Reading, marks: Watermarks, freed: Mapping[Unit, int] = _NOTHING) -> dict[str, Point]:
-    """What is remembered of a look, by the name of what can run out; ``freed``: what ullage just gave back."""
+def measured(
+    reading: Reading,
+    marks: Watermarks,
+    freed: Mapping[Unit, int] = _NOTHING,
+    of_archives: Mapping[Unit, int] = _NOTHING,
+) -> dict[str, Point]:
+    """What is remembered of a look, by the name of what can run out.
+
+    ``freed``: what ullage just gave back; ``of_archives``: on their own filesystem.
+    """
+
+    def back(what: str, unit: Unit) -> int:
+        return (of_archives if what.startswith(OF_ARCHIVES) else freed).get(unit, 0)
+
     return {
-        what: Point(at=reading.at, used=one.used, usable=one.usable, peak=one.used, freed=freed.get(one.unit, 0))
+        what: Point(at=reading.at, used=one.used, usable=one.usable, peak=one.used, freed=back(what, one.unit))
         for what, one in fullest(reading, marks).items()
     }
 
