@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from math import floor
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,9 @@ def test_an_emergency_that_floors_keep_from_its_target_tells_the_shortfall_in_by
     assert note.split(";")[0] in texts[0]
     assert second.level in (Level.CRITICAL, Level.EMERGENCY)
     with Catalog.open(str(world.state)) as catalog:
-        again = [item.body for item in catalog.due(now=time.time() + 1e6) if "(notice)" not in item.title]
+        told = catalog.due(now=time.time() + 1e6)
+    notices = [item.title for item in told if "(notice)" in item.title]
+    assert f"- {floor(reading * 10) / 10}% usage" in notices[0], "the usage is that of after"
+    again = [item.body for item in told if "(notice)" not in item.title]
     assert note not in again[0]
     assert note in again[-1]

@@ -165,7 +165,10 @@ class Engine:
         told: tuple[QueuedAlert, ...] = ()
         why = None
         try:
-            why = remarks.nothing_more(site, site.read() if moved else reading, pressure.level, now=now)
+            if moved:
+                reading = site.read()
+                pressure = replace(pressure, usage=assess(reading, store.watermarks).usage)
+            why = remarks.nothing_more(site, reading, pressure.level, now=now)
             self._short[store.name] = why
             told = self._telling.of(EXHAUSTED, store, pressure, why)
             last = self._looked.get(store.name)
