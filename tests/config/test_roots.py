@@ -75,7 +75,7 @@ def test_roots_that_only_begin_alike_are_well() -> None:
 def test_the_state_directory_is_no_root_but_may_be_beside_backups() -> None:
     stores = _stores(("/d/b", "/d/a"))
     assert read(f'state_dir = "/d/b/.ullage"\n{stores}').state_dir == "/d/b/.ullage"
-    for state_dir in ("/d/b", "/d/a", "/", "/home/op", "/etc"):
+    for state_dir in ("/d/b", "/d/a", "/", "/home/op", "/etc", "/d/b/db-20260101/state"):
         (fault,) = faults_of(f'state_dir = "{state_dir}"\n{stores}')
         assert fault.startswith(f"{FILE}:1: state_dir: found ")
 

@@ -102,3 +102,14 @@ def _state_dir_faults(roots: Roots, state_dir: str | None, env: Mapping[str, str
     for key, root in roots.items():
         if root == state_dir:
             yield ("state_dir",), f"{found}, allowed: another directory than {dotted(key)}"
+        elif key[-1] == "backup_root" and not _forbidden(root, env) and _in_a_backup(state_dir, root):
+            own = printable(f"{root}/.ullage/state")
+            yield ("state_dir",), f"{found}, which would go with a backup, allowed: outside {dotted(key)}, or {own}"
+
+
+def _in_a_backup(path: str, root: str) -> bool:
+    """Whether it lies in a child of the root that is not hidden: when that is a backup and goes, it goes with it."""
+    if PurePosixPath(root) not in PurePosixPath(path).parents:
+        return False
+    child, *more = PurePosixPath(path).relative_to(root).parts
+    return bool(more) and not child.startswith(".")
