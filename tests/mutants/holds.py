@@ -23,6 +23,20 @@ AGAIN = (
         (GUARDS + "test_a_pin_after_the_selection_holds",),
     ),
     Guard(
+        "what a floor holds does not become CLEANABLE by time",
+        "policy/ageing.py",
+        "    if rule.to_state is State.CLEANABLE:\n",
+        "    if False:\n",
+        ("policy/test_ageing.py",),
+    ),
+    Guard(
+        "what changed since it was looked at is not moved along by time",
+        RECLAIM,
+        "    return same and not fresh.pinned\n",
+        "    return not fresh.pinned\n",
+        ("engine/test_ageing.py",),
+    ),
+    Guard(
         "a backup whose state changed meanwhile stays",
         RECLAIM,
         "        if fresh.state is not op.from_state:",

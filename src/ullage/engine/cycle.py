@@ -25,6 +25,7 @@ from ullage.model.cycles import CycleRecord, QueuedAlert
 from ullage.model.plans import SavedPlan, View
 from ullage.model.readings import Pressure, Reading
 from ullage.model.words import Action, CleanupLevel, Level, Result, Trigger
+from ullage.policy.ageing import ages
 from ullage.policy.assess import archive_pressed, assess
 from ullage.policy.assume import Want
 from ullage.policy.cadence import Rhythm
@@ -56,6 +57,7 @@ class Engine:
         self._telling = Telling(catalog, clock, notifier)
         self._sites = sites
         self._looked: dict[str, float] = {}
+        self._ages: dict[str, float] = {}
         self._short: dict[str, str | None] = {}
 
     def cycle(self, site: Site, act: Act, *, reclaim: bool = True) -> CycleRecord:
@@ -99,6 +101,8 @@ class Engine:
             done, said = self._relieve(site, act, reading, now, disbelief, faults)
             actions += done
             alerts += said
+        if reclaim and disbelief is None and reading.fault is None:
+            actions += self._aged(site, act, faults)
         if reclaim and not act.dry_run and disbelief is None and reading.fault is None:
             moved = any(op.result is Result.DONE for op in actions)
             why, said = self._remark(site, reading, now, moved=moved)
@@ -337,6 +341,25 @@ class Engine:
                     actions.append(op)
         except CatalogError:
             raise
+        except (UllageError, OSError) as error:
+            faults.append(str(error))
+        return actions
+
+    def _aged(self, site: Site, act: Act, faults: list[str]) -> list[Operation]:
+        """What time alone moved along, once an hour at most; a store that is held by another is left for later."""
+        name, now = site.settings.name, self._clock.monotonic()
+        last = self._ages.get(name)
+        if not ages(site.settings) or (last is not None and now - last < remarks.LOOK):
+            return []
+        actions: list[Operation] = []
+        try:
+            with self.working(site, replace(act, wait=0.0), Trigger.TIME_BASED) as reclaim:
+                actions.extend(reclaim.age())
+            self._ages[name] = now
+        except CatalogError:
+            raise
+        except Busy:
+            pass
         except (UllageError, OSError) as error:
             faults.append(str(error))
         return actions

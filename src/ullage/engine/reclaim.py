@@ -20,7 +20,7 @@ from ullage.model.plans import SavedPlan, View
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import Action, CleanupLevel, Kind, Level, Phase, Result, State, Strategy, Trigger, Unit
-from ullage.policy import assess, lifecycle, protect, respond, select, stale
+from ullage.policy import ageing, assess, lifecycle, protect, respond, select, stale
 from ullage.policy.assess import Goal
 from ullage.policy.assume import Until, Want, needed_for
 from ullage.policy.course import Course
@@ -296,6 +296,12 @@ class Reclaim:
             chosen = respond.promotable(backups, self._floors, missing, self._store, now=now)
         for backup in chosen:
             yield self._reported(self._promote(backup, reason, forced=forced))
+
+    def age(self) -> Iterator[Operation]:
+        """Backups that have been in their state for as long as the settings say are moved along."""
+        for one in ageing.ripe(self._backups.values(), self._floors, self._store, now=self._clock.now()):
+            op = self._operation(one.backup.id, Action.TRANSITION, one.backup.state, one.to_state, one.why, False)
+            yield self._reported(self._transition(op, partial(_as_it_was, one.backup)))
 
     def force_delete(self, reason: str) -> Iterator[Operation]:
         """CREATED backups that an emergency deletes when all else was not enough."""
@@ -739,6 +745,13 @@ class Reclaim:
     def _reported(self, op: Operation) -> Operation:
         self._done(op)
         return op
+
+
+def _as_it_was(before: Backup, fresh: Backup) -> bool:
+    """Whether it is in its state since when it was, and may be moved along."""
+    times = (before.created_at, before.pending_since, before.confirmed_at)
+    same = fresh.state is before.state and (fresh.created_at, fresh.pending_since, fresh.confirmed_at) == times
+    return same and not fresh.pinned
 
 
 def _counts(backup: Backup) -> tuple[object, ...]:

@@ -162,6 +162,17 @@ class ConfidenceSettings(Struct, frozen=True, kw_only=True):
     emergency_minimum: float = 0.5
 
 
+class AgeingSettings(Struct, frozen=True, kw_only=True):
+    """What time alone makes of a backup: after so many seconds in the state before (0: never), from a confidence on."""
+
+    pending_after: float = 0.0
+    pending_confidence: float = 0.0
+    confirmed_after: float = 0.0
+    confirmed_confidence: float = 0.0
+    cleanable_after: float = 0.0
+    cleanable_confidence: float = 0.7
+
+
 class ArchiveSettings(Struct, frozen=True, kw_only=True):
     """``ratio_estimate``: archive bytes per byte of the backup; ``on_failure``: ``keep`` or ``delete``."""
 
@@ -219,6 +230,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     reclaim: ReclaimSettings = ReclaimSettings()
     caps: CapSettings = CapSettings()
     confidence: ConfidenceSettings = ConfidenceSettings()
+    ageing: AgeingSettings = AgeingSettings()
     archive: ArchiveSettings = ArchiveSettings()
     monitor: MonitorSettings = MonitorSettings()
     forecast: ForecastSettings = ForecastSettings()
