@@ -58,8 +58,8 @@ SPACE = (
     Guard(
         "what something else holds, too, goes for no pressure",
         "policy/select.py",
-        "    useless = held_elsewhere((one.backup for one in candidates), shares, need, store)\n",
-        "    useless = held_elsewhere((), shares, need, store)\n",
+        "    useless = held_elsewhere((one.backup for one in candidates), shares, of_disk)\n",
+        "    useless = held_elsewhere((), shares, of_disk)\n",
         ("policy/test_elsewhere.py",),
     ),
     Guard(

@@ -12,10 +12,12 @@ from ullage.model.backups import Backup, Share
 from ullage.model.plans import View
 from ullage.model.readings import Reading
 from ullage.model.units import GIB, KIB, MIB
-from ullage.model.words import Cause, CleanupLevel, Level, Strategy
+from ullage.model.words import Cause, CleanupLevel, Kind, Level, Strategy
 from ullage.policy.elsewhere import held_elsewhere
 from ullage.policy.exhausted import too_little
 from ullage.policy.explain import explain
+from ullage.policy.plan import plan
+from ullage.policy.respond import by_hand
 from ullage.policy.select import select
 
 NEED = (GIB, 0)
@@ -44,29 +46,29 @@ def linked(backup_id: str, gives: int, takes: int = 40 * MIB, inodes: int = 2) -
 def test_one_that_gives_next_to_nothing_of_what_it_takes_or_what_is_missing_stays(
     gives: int, takes: int, need: tuple[int, int], stays: bool
 ) -> None:
-    assert bool(held_elsewhere([linked("db-20260101", gives, takes)], (), need, ALL)) is stays
+    assert bool(held_elsewhere([linked("db-20260101", gives, takes)], (), need)) is stays
 
 
 @pytest.mark.parametrize("need", [None, (0, 0)])
 def test_where_nothing_is_missing_whoever_is_asked_for_goes(need: tuple[int, int] | None) -> None:
-    assert held_elsewhere([linked("db-20260101", 0)], (), need, ALL) == {}
+    assert held_elsewhere([linked("db-20260101", 0)], (), need) == {}
 
 
 def test_inodes_that_it_gives_back_are_of_use_where_they_are_missing() -> None:
     one = linked("db-20260101", 100 * KIB, takes=100 * 1000 * KIB, inodes=10)
-    assert held_elsewhere([one], (), (0, 1000), ALL) == {}
-    assert held_elsewhere([one], (), (0, 1001), ALL) != {}
+    assert held_elsewhere([one], (), (0, 1000)) == {}
+    assert held_elsewhere([one], (), (0, 1001)) != {}
 
 
 def test_one_that_shares_nothing_goes_whatever_it_gives() -> None:
-    assert held_elsewhere([replace(linked("db-20260101", 0), linked=False)], (), NEED, ALL) == {}
+    assert held_elsewhere([replace(linked("db-20260101", 0), linked=False)], (), NEED) == {}
 
 
 def test_what_several_hold_together_comes_back_when_all_of_them_may_go() -> None:
     pair = [linked("db-20260101", 0), linked("db-20260102", 0)]
     share = Share(owners=("db-20260101", "db-20260102"), size_bytes=40 * MIB, inodes=1)
-    assert held_elsewhere(pair, (share,), NEED, ALL) == {}
-    assert held_elsewhere(pair[:1], (share,), NEED, ALL).keys() == {"db-20260101"}  # the other one stays, and keeps it
+    assert held_elsewhere(pair, (share,), NEED) == {}
+    assert held_elsewhere(pair[:1], (share,), NEED).keys() == {"db-20260101"}  # the other one stays, and keeps it
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_what_several_hold_together_comes_back_when_all_of_them_may_go() -> None
 )
 def test_it_is_said_who_holds_it(linked_: bool, reflinked: bool, holder: str) -> None:
     one = replace(linked("db-20260101", 16 * KIB), linked=linked_, reflinked=reflinked)
-    assert held_elsewhere([one], (), NEED, ALL) == {
+    assert held_elsewhere([one], (), NEED) == {
         "db-20260101": f"it would give back 16.0 KiB of its 40.0 MiB: {holder} hold the rest"
     }
 
@@ -93,7 +95,7 @@ STORED = [linked(f"db-2026010{n}", 12 * KIB) for n in range(1, 5)] + [
 @pytest.mark.parametrize("level", list(CleanupLevel))
 def test_by_no_strategy_and_at_no_level_does_it_go_for_a_need(strategy: Strategy, level: CleanupLevel) -> None:
     settings = store(keep_last=0, strategy=strategy)
-    found = select(STORED, level, None, settings, now=NOW, need=NEED)
+    found = select(STORED, level, None, settings, now=NOW, need=NEED, of_disk=NEED)
     assert [one.backup.id for one in found.candidates] == ["db-20260105"]
     assert found.stays["db-20260101"] == (
         "it would give back 12.0 KiB of its 40.0 MiB: other hard links hold the rest",
@@ -101,9 +103,16 @@ def test_by_no_strategy_and_at_no_level_does_it_go_for_a_need(strategy: Strategy
     assert len(select(STORED, level, None, settings, now=NOW).candidates) == len(STORED)  # a person's own choice
 
 
-def test_a_capacity_has_back_what_something_outside_holds_too() -> None:
-    limited = replace(ALL, capacity=GIB)
-    assert len(select(STORED, CleanupLevel.MODERATE, None, limited, now=NOW, need=NEED).candidates) == len(STORED)
+@pytest.mark.parametrize("kind", [Kind.CAPACITY, Kind.QUOTA])
+def test_a_capacity_and_a_quota_have_back_what_something_outside_holds_too(kind: Kind) -> None:
+    limited, roomy = (replace(space(used, total=100 * GIB), kind=kind) for used in (98 * GIB, GIB))
+    asked = by_hand(CleanupLevel.MODERATE, 10, Level.CRITICAL)
+    for one, count in ((limited, len(STORED)), (roomy, 1)):
+        both = replace(FULL, backup=(*FULL.backup, one))
+        assert len(plan(_view(both), asked, ALL).selection.candidates) == count
+        short = too_little(Level.EMERGENCY, both, STORED, ALL, now=NOW)
+        assert short is not None
+        assert (Cause.ELSEWHERE in [because.cause for because in short.because]) is (count == 1)
 
 
 FULL = reading(space(98 * GIB, total=100 * GIB))
@@ -149,7 +158,7 @@ def test_nobody_who_would_end_what_is_missing_or_shares_nothing_stays(
         replace(linked(f"db-{number:08}", min(gives, takes), takes), linked=shares)
         for number, (gives, takes, shares) in enumerate(sizes)
     ]
-    for held in held_elsewhere(known, (), (need, 0), ALL):
+    for held in held_elsewhere(known, (), (need, 0)):
         one = next(backup for backup in known if backup.id == held)
         assert one.shared
         assert one.reclaimable_bytes < need

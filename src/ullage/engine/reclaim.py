@@ -22,7 +22,7 @@ from ullage.model.settings import StoreSettings
 from ullage.model.words import Action, CleanupLevel, Kind, Level, Phase, Result, State, Strategy, Trigger, Unit
 from ullage.policy import ageing, assess, lifecycle, protect, respond, select, stale
 from ullage.policy.assess import Goal
-from ullage.policy.assume import Until, Want, needed_for
+from ullage.policy.assume import Until, Want, needed_for, of_disk_alone
 from ullage.policy.course import Course
 from ullage.policy.elsewhere import held_elsewhere
 from ullage.policy.gain import Gains
@@ -197,7 +197,12 @@ class Reclaim:
 
     def _shared(self, backups: Sequence[Backup], need: tuple[int, int] | None) -> tuple[Share, ...]:
         """What they hold together, where some of them alone would give nothing for the need."""
-        return self._opened.source.shares() if held_elsewhere(backups, (), need, self._store) else ()
+        return self._opened.source.shares() if held_elsewhere(backups, (), need) else ()
+
+    def _of_disk(self, goal: Want) -> tuple[int, int] | None:
+        """What the filesystem alone is missing until the goal."""
+        reading = self._first_reading if self.dry_run else self.reading
+        return of_disk_alone(goal, self._lacking(goal, reading), reading, self._store.watermarks)
 
     def select(
         self,
@@ -205,15 +210,25 @@ class Reclaim:
         limit: int | None,
         need: tuple[int, int] | None = None,
         *,
+        of_disk: tuple[int, int] | None = None,
         without: Container[str] = (),
         net: Callable[[Backup], Backup] | None = None,
     ) -> Selection:
         """Who may go at this level, in order, and why the others stay; of all but those ``without``."""
         backups = [backup for backup in self._backups.values() if backup.id not in without]
         now, floors = self._clock.now(), self._floors
-        shares = self._shares or self._shared(backups, need)
+        shares = self._shares or self._shared(backups, of_disk)
         return select.select(
-            backups, level, limit, self._store, now=now, kept=floors, need=need, shares=shares, net=net
+            backups,
+            level,
+            limit,
+            self._store,
+            now=now,
+            kept=floors,
+            need=need,
+            of_disk=of_disk,
+            shares=shares,
+            net=net,
         )
 
     def _ranking(
@@ -224,8 +239,8 @@ class Reclaim:
         The rankings of the other strategies are not: there each stands by itself.
         """
         if goal is None or self._store.reclaim.strategy is not Strategy.LEAST_HARM:
-            need = None if goal is None else self._lacking(goal)
-            yield from (candidate.backup for candidate in self.select(level, limit, need).candidates)
+            need, of_disk = (None, None) if goal is None else (self._lacking(goal), self._of_disk(goal))
+            yield from (one.backup for one in self.select(level, limit, need, of_disk=of_disk).candidates)
             return
         if self._no_more(goal):  # else a set would be chosen for what is on its way
             return
@@ -233,7 +248,8 @@ class Reclaim:
         while (need := self._lacking(goal)) != (0, 0):
             room = None if limit is None else max(0, limit - self._acted)
             net = partial(respond.lighter, store=self._store, reading=self.reading) if archive_first else None
-            ranking = [one.backup for one in self.select(level, room, need, without=tried, net=net).candidates]
+            found = self.select(level, room, need, of_disk=self._of_disk(goal), without=tried, net=net)
+            ranking = [one.backup for one in found.candidates]
             if not ranking or room == 0:
                 return
             course = Course(need, ranking if net is None else map(net, ranking), self._shares)
@@ -313,8 +329,8 @@ class Reclaim:
             return protect.holds(fresh, self._floor(fresh.id), store.reclaim, now=self._clock.now())
 
         old = respond.forced_deletions(list(self._backups.values()), self._floors, store, now=now)
-        need = self._lacking(Goal.BELOW_EMERGENCY)
-        useless = held_elsewhere(old, self._shared(old, need), need, store)
+        need = self._of_disk(Goal.BELOW_EMERGENCY)
+        useless = held_elsewhere(old, self._shared(old, need), need)
         chosen = [one for one in old if one.id not in useless]
         for backup in self._each(chosen, None, Goal.BELOW_EMERGENCY):
             yield self._reported(self._reclaim(backup, reason, allowed, forced=True, archive_first=False))

@@ -105,6 +105,12 @@ def needed_for(want: Want, reading: Reading, marks: Watermarks) -> tuple[int, in
     return max((max(0, want.size - _slack(space)) for space in spaces), default=0), 0
 
 
+def of_disk_alone(want: Want, need: tuple[int, int], reading: Reading, marks: Watermarks) -> tuple[int, int] | None:
+    """``need`` where the filesystem itself lacks it, and neither a capacity nor a quota does; else None."""
+    own = tuple(space for space in reading.backup if space.kind in (Kind.CAPACITY, Kind.QUOTA))
+    return None if any(needed_for(want, replace(reading, backup=own), marks)) else need
+
+
 def when(want: Want, marks: Watermarks) -> str:
     """When that is, for a person."""
     return told(want, marks) if isinstance(want, Goal) else str(want)

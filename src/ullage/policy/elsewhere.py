@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ullage.model.backups import Backup, Share
-from ullage.model.settings import StoreSettings
 from ullage.model.units import format_size
 
 OWN = 1 / 100
@@ -14,16 +13,14 @@ it is not ``BARELY`` anything of what it takes."""
 BARELY = 1 / 1000
 
 
-def held_elsewhere(
-    may_go: Iterable[Backup], shares: Sequence[Share], need: tuple[int, int] | None, store: StoreSettings
-) -> dict[str, str]:
+def held_elsewhere(may_go: Iterable[Backup], shares: Sequence[Share], need: tuple[int, int] | None) -> dict[str, str]:
     """Of those that may go the ones that would not help, each with the sentence that says why.
 
     What several of ``may_go`` hold together (``shares``) comes back when all of them go, and counts for each. ``need``:
-    (bytes, inodes) that are missing; where nothing is, whoever is asked for goes. A ``capacity`` has back what others
-    hold, too: there all are of use.
+    (bytes, inodes) that the filesystem lacks (``assume.of_disk_alone``: a capacity or a quota has back what others
+    hold, too); where nothing is missing, whoever is asked for goes.
     """
-    if need is None or not any(need) or store.capacity is not None:
+    if need is None or not any(need):
         return {}
     known = list(may_go)
     found = {one.id: one for one in known if one.shared and not _helps(one, one.reclaimable_bytes, one.inodes, need)}

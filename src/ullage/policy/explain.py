@@ -18,6 +18,8 @@ from ullage.model.plans import Plan, Step, View
 from ullage.model.settings import StoreSettings
 from ullage.model.units import DAY
 from ullage.model.words import CleanupLevel, Level, State, Strategy
+from ullage.policy.assess import Goal
+from ullage.policy.assume import of_disk_alone
 from ullage.policy.confidence import score
 from ullage.policy.elsewhere import held_elsewhere
 from ullage.policy.plan import plan
@@ -105,11 +107,12 @@ def _verdict(
     pressure: Level,
     count: int,
 ) -> Verdict:
-    found = plan(view, by_hand(level, count, pressure), store)
+    asked = by_hand(level, count, pressure)
+    found = plan(view, asked, store)
     order = [one.backup.id for one in found.selection.candidates]
     against = found.selection.stays.get(backup.id, ())
     if against:
-        useless = of_no_use(backup, found, view, store)
+        useless = () if asked.goal is None else of_no_use(backup, found, asked.goal, view, store)
         way = None if useless else way_out(backup, members, level, store, now=view.now)
         never = useless or (_at_last(backup, members, level, store, view.now) if way is None else ())
         return Verdict(level=level, against=against, rank=None, of=len(order), taken=False, way=way, never=never)
@@ -130,14 +133,15 @@ def _verdict(
     )
 
 
-def of_no_use(backup: Backup, found: Plan, view: View, store: StoreSettings) -> tuple[str, ...]:
+def of_no_use(backup: Backup, found: Plan, goal: Goal, view: View, store: StoreSettings) -> tuple[str, ...]:
     """Why it would stay although it might go beside those that may: it would not help; empty where it would."""
     left = (
         max(0, (found.target_bytes or 0) - view.pending_bytes),
         max(0, (found.target_inodes or 0) - view.pending_inodes),
     )
     others = [one.backup for one in found.selection.candidates]
-    useless = held_elsewhere([backup, *others], view.shares, left, store)
+    need = of_disk_alone(goal, left, view.reading, store.watermarks)
+    useless = held_elsewhere([backup, *others], view.shares, need)
     return (useless[backup.id],) if backup.id in useless else ()
 
 

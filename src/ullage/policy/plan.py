@@ -16,7 +16,7 @@ from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
 from ullage.model.words import Action
 from ullage.policy.assess import usage
-from ullage.policy.assume import Until, needed_for, shifted
+from ullage.policy.assume import Until, needed_for, of_disk_alone, shifted
 from ullage.policy.gain import Gains
 from ullage.policy.respond import Response, archive_choice, lighter
 from ullage.policy.select import select
@@ -34,6 +34,7 @@ def plan(view: View, asked: Response, store: StoreSettings, until: Until | None 
         store,
         now=view.now,
         need=left if any(left) else None,
+        of_disk=None if want is None else of_disk_alone(want, left, view.reading, store.watermarks),
         shares=view.shares,
         net=partial(lighter, store=store, reading=view.reading) if asked.archive_first else None,
     )

@@ -44,6 +44,7 @@ def select(
     now: float,
     kept: Mapping[str, str] | None = None,
     need: tuple[int, int] | None = None,
+    of_disk: tuple[int, int] | None = None,
     shares: Sequence[Share] = (),
     net: Callable[[Backup], Backup] | None = None,
 ) -> Selection:
@@ -51,8 +52,9 @@ def select(
 
     The same backups give the same selection in whatever order they come. ``limit`` is applied after the filters.
     ``kept``: their floors, where they are known already. ``need``: (bytes, inodes) that are missing, where anything is;
-    then nobody goes for whom that is no help. ``shares``: what several hold together. ``net``, which is a backup with
-    what it gives back less its archive, is for the strategies that look at more than one backup at a time.
+    ``of_disk``: the same where the filesystem alone lacks it: then nobody goes who would be no help, for something else
+    holds the same. ``shares``: what several hold together. ``net``, which is a backup with what it gives back less its
+    archive, is for the strategies that look at more than one backup at a time.
     """
     known = sorted(backups, key=lambda b: b.id)
     kept = floors(known, store.reclaim, now=now) if kept is None else kept
@@ -65,7 +67,7 @@ def select(
             stays[backup.id] = against
         else:
             candidates.append(_candidate(backup, scored, now))
-    useless = held_elsewhere((one.backup for one in candidates), shares, need, store)
+    useless = held_elsewhere((one.backup for one in candidates), shares, of_disk)
     stays |= {backup_id: (why,) for backup_id, why in useless.items()}
     candidates = [one for one in candidates if one.backup.id not in useless]
     strategy = store.reclaim.strategy

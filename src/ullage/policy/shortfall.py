@@ -20,6 +20,7 @@ from ullage.model.shortfall import Because, Large, Shortfall
 from ullage.model.units import format_age
 from ullage.model.words import Cause, CleanupLevel, State, Unit
 from ullage.policy.assess import Goal, free_told, missing
+from ullage.policy.assume import of_disk_alone
 from ullage.policy.elsewhere import held_elsewhere
 from ullage.policy.gain import gain_of
 from ullage.policy.keep import Rank, kept, numbers
@@ -71,7 +72,8 @@ def shortfall(
     if not any(wanted):
         return None
     lack = still or (lambda gain: (max(0, wanted[0] - gain[0]), max(0, wanted[1] - gain[1])))
-    view = _View(asked, backups, store, tuple(shares), wanted, now)
+    of_disk = of_disk_alone(asked.goal, wanted, reading, store.watermarks)
+    view = _View(asked, backups, store, tuple(shares), of_disk, now)
     goes = view.goes(store.reclaim, frozenset())
     gained = view.gain(goes)
     lacking = lack(gained)
@@ -118,12 +120,11 @@ class _View:
         backups: Sequence[Backup],
         store: StoreSettings,
         shares: tuple[Share, ...],
-        wanted: Room,
+        of_disk: Room | None,
         now: float,
     ) -> None:
         self.reclaim = store.reclaim
         self.now = now
-        self._store = store
         self._asked = asked
         self._shares = shares
         self._backups = {b.id: b for b in backups}
@@ -133,7 +134,7 @@ class _View:
                 self._series[series_of(b.id)].append((b.good, b.created_at or 0, b.id))
         self._beside = {b.id: self._obstacles(b, store) for b in backups}
         self._floors = self._held_by_floors(store.reclaim)
-        self._wanted = wanted
+        self._of_disk = of_disk
         self._elsewhere = self._useless(self._free(store.reclaim, frozenset()))
 
     def goes(self, reclaim: ReclaimSettings, lifted: frozenset[Cause]) -> set[str]:
@@ -189,7 +190,7 @@ class _View:
     def _useless(self, free: Iterable[Backup]) -> Collection[str]:
         if Cause.ELSEWHERE not in self._asked.counting:
             return ()
-        return held_elsewhere(free, self._shares, self._wanted, self._store)
+        return held_elsewhere(free, self._shares, self._of_disk)
 
     def _held_by_floors(self, reclaim: ReclaimSettings) -> dict[str, list[Cause]]:
         held = {}
