@@ -14,7 +14,7 @@ from ullage.model.backups import Backup, Share
 from ullage.model.plans import View
 from ullage.model.settings import ArchiveSettings, Free, InodeMarks, StoreSettings, Watermarks
 from ullage.model.units import DAY
-from ullage.model.words import Action, CleanupLevel, Level, State
+from ullage.model.words import Action, CleanupLevel, Kind, Level, State
 from ullage.policy.assess import Goal, assess, missing, told
 from ullage.policy.assume import shifted
 from ullage.policy.gain import gain_of
@@ -164,6 +164,9 @@ def test_more_used_is_more_to_gain_byte_for_byte_and_may_pass_a_hundred_percent(
 
 def test_what_is_more_used_is_so_on_the_archives_where_they_share_the_disk_and_in_inodes() -> None:
     both = reading(space(500, inodes=(10, 100)), archive=space(500), same_filesystem=True)
+    trees = replace(space(500 * 1024, total=1000 * 1024), kind=Kind.METADATA)
+    assert shifted(reading(space(1), trees), 10_000).backup[1] == trees
+    assert shifted(reading(space(1), trees), 10_000, -5).backup[1].used_bytes == 495 * 1024
     then = shifted(both, 100, 5)
     assert then.archive is not None
     assert then.archive.used_bytes == 600

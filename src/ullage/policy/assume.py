@@ -13,7 +13,7 @@ from ullage.model.readings import Reading, Space
 from ullage.model.settings import Free, Watermarks
 from ullage.model.units import format_size, parse_size, rfc3339
 from ullage.model.words import Kind
-from ullage.policy.assess import Goal, missing, overrun, told
+from ullage.policy.assess import METADATA_PER_INODE, Goal, missing, overrun, told
 
 _PERCENT = re.compile(r"\s*([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%\s*(free|used)\s*", re.ASCII)
 _FREE = re.compile(r"(.*[A-Za-z])\s+free\s*", re.DOTALL)
@@ -83,7 +83,8 @@ def assume(view: View, assumed: Assumed) -> View:
 
 
 def shifted(reading: Reading, size: int, inodes: int = 0) -> Reading:
-    """The reading with so much more used, of every space of the backups; less, where it is negative.
+    """The reading with so much more used, of every space of the backups; less, where it is negative. Of the metadata
+    of btrfs inodes alone take something.
 
     What is overrun is over 100 %.
     """
@@ -121,6 +122,8 @@ def _slack(space: Space) -> int:
 
 
 def _shifted(space: Space, size: int, inodes: int) -> Space:
+    if space.kind is Kind.METADATA:  # no data is in it, but what files take
+        size = inodes * METADATA_PER_INODE
     available = space.total_bytes - space.used_bytes if overrun(space) else space.available_bytes
     more = max(-space.used_bytes, size)
     return replace(
