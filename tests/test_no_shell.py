@@ -11,6 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "ullage"
 CHILDREN = {
     "cli/daemon.py": ["subprocess.Popen"],  # ourselves, in the background
+    "cli/run.py": ["subprocess.Popen"],  # the backup command, as its words were given
     "demo/place.py": ["subprocess.run"],  # mount, mkfs and their like
     "demo/play.py": ["subprocess.Popen"],  # ourselves, as a writer
     "system/archive_tar.py": ["subprocess.Popen"],  # tar

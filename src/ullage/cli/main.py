@@ -29,6 +29,7 @@ COMMANDS = {
     "monitor": "act",
     "cleanup": "act",
     "emergency": "act",
+    "run": "run",
     "transition": "one",
     "archive": "one",
     "restore": "one",

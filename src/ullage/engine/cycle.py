@@ -16,7 +16,7 @@ from ullage.engine.execute import describe
 from ullage.engine.foresight import count_freed, foresee
 from ullage.engine.reclaim import Reclaim
 from ullage.engine.recover import recover
-from ullage.engine.response import emergency, empty_trash, reason_of, relieve_archives, respond_to
+from ullage.engine.response import emergency, empty_trash, make_room, reason_of, relieve_archives, respond_to
 from ullage.engine.telling import CLOCK, EXHAUSTED, FAILURE, HELD, UNCONFIRMED, Telling
 from ullage.engine.trash import Trash, due
 from ullage.errors import Busy, CatalogError, Interrupted, Refused, UllageError, Unavailable
@@ -189,6 +189,10 @@ class Engine:
     def emergency(self, site: Site, act: Act) -> CycleRecord:
         """The emergency reclaim, until the target is free, at whatever level the store is."""
         return self._command(site, act, Trigger.DISK_SPACE, emergency)
+
+    def make_room(self, site: Site, size: int, act: Act) -> CycleRecord:
+        """Room for a backup of so many bytes, before it is written."""
+        return self._command(site, act, Trigger.DISK_SPACE, lambda reclaim, _: make_room(reclaim, size))
 
     def cleanup(self, site: Site, level: CleanupLevel, limit: int, act: Act) -> CycleRecord:
         """A person's clean-up: at most ``limit`` backups, under pressure no more than end it."""

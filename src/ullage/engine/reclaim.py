@@ -22,7 +22,7 @@ from ullage.model.settings import StoreSettings
 from ullage.model.words import Action, CleanupLevel, Kind, Level, Phase, Result, State, Strategy, Trigger, Unit
 from ullage.policy import ageing, assess, lifecycle, protect, respond, select, stale
 from ullage.policy.assess import Goal
-from ullage.policy.assume import Until, Want, needed_for, of_disk_alone
+from ullage.policy.assume import Until, Want, needed_for, of_disk_alone, shifted
 from ullage.policy.course import Course
 from ullage.policy.elsewhere import held_elsewhere
 from ullage.policy.gain import Gains
@@ -81,6 +81,7 @@ class Reclaim:
         self._acted = 0
         self._trash = Trash(opened, catalog, clock, stop)
         self._planned = (0, 0)
+        self._coming = 0
         self._chosen: list[str] = []
         self._pending = self._trash.pending
         self._gone: set[str] = set()
@@ -90,6 +91,11 @@ class Reclaim:
     def reading(self) -> Reading:
         """The store as it is now."""
         return self._opened.gauge.read()
+
+    @property
+    def to_be(self) -> Reading:
+        """The store as it will be: with what it is reckoned with; in a dry run, what a plan starts from."""
+        return self._reckoned(self._first_reading if self.dry_run else self.reading)
 
     @property
     def view(self) -> View:
@@ -168,6 +174,10 @@ class Reclaim:
             yield self._reported(op)
         self._pending = self._trash.pending if archives else (0, 0)  # what could not go now is no room
 
+    def reckon_with(self, size: int) -> None:
+        """From now on so many bytes more count as used: they are about to be written."""
+        self._coming = size
+
     def expect(self, size: int, inodes: int) -> None:
         """Room that is to come without this reclaim."""
         self._pending = (self._pending[0] + size, self._pending[1] + inodes)
@@ -201,7 +211,7 @@ class Reclaim:
 
     def _of_disk(self, goal: Want) -> tuple[int, int] | None:
         """What the filesystem alone is missing until the goal."""
-        reading = self._first_reading if self.dry_run else self.reading
+        reading = self.to_be
         return of_disk_alone(goal, self._lacking(goal, reading), reading, self._store.watermarks)
 
     def select(
@@ -439,15 +449,15 @@ class Reclaim:
     def _no_more(self, goal: Want | None) -> bool:
         if goal is None:
             return False
-        if self._enough(goal) or self._needless(partial(self._reached, goal)):
+        if self._enough(goal) or self._needless(lambda now: self._reached(goal, self._reckoned(now))):
             return True
-        self._note(goal, self._first_reading if self.dry_run else self.reading)
+        self._note(goal, self.to_be)
         return False
 
     def _enough(self, goal: Want | None) -> bool:
         if goal is None:
             return False
-        reading = self._first_reading if self.dry_run else self.reading
+        reading = self.to_be
         self._note(goal, reading)
         return self._reached(goal, reading)
 
@@ -470,7 +480,7 @@ class Reclaim:
     def _lacking(self, goal: Want, reading: Reading | None = None) -> tuple[int, int]:
         """(bytes, inodes) that are missing until the goal, besides what is planned or to come without more going."""
         if reading is None:
-            reading = self._first_reading if self.dry_run else self.reading
+            reading = self.to_be
         size, inodes = needed_for(goal, reading, self._store.watermarks)
         planned, pending = self._planned, self._pending
         return max(0, size - planned[0] - pending[0]), max(0, inodes - planned[1] - pending[1])
@@ -493,6 +503,9 @@ class Reclaim:
             if held.own_files and enough(as_if_back(now, held, archives=archives)):
                 self.waits = waited_for(held)
         return self.waits is not None
+
+    def _reckoned(self, reading: Reading) -> Reading:
+        return shifted(reading, self._coming) if self._coming else reading
 
     @cached_property
     def _first_reading(self) -> Reading:

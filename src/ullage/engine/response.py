@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from ullage.engine.reclaim import Reclaim
 from ullage.model.backups import Operation
 from ullage.model.readings import Pressure, Reading
-from ullage.model.words import Level
+from ullage.model.units import format_size
+from ullage.model.words import CleanupLevel, Level
 from ullage.policy import respond
-from ullage.policy.assess import Goal, archive_pressed, of_disk_bytes, reached, shown_percent, usage_of
+from ullage.policy.assess import Goal, archive_pressed, assess, of_disk_bytes, reached, shown_percent, usage_of
 
 
 def respond_to(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
@@ -50,6 +51,32 @@ def emergency(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
         yield from reclaim.force_delete(f"{reason}; still an emergency")
     if not reclaim.done(Goal.BELOW_EMERGENCY):
         yield from reclaim.promote(f"{reason}; still an emergency", forced=True)
+
+
+def make_room(reclaim: Reclaim, size: int) -> Iterator[Operation]:
+    """Room for so many bytes before they are written: no more goes than keeps them from being an emergency.
+
+    The gentler levels come first; the last is that of an emergency, for that is what it would come to.
+    """
+    reclaim.reckon_with(size)
+    store = reclaim.settings
+    pressure = assess(reclaim.to_be, store.watermarks)
+    answer = respond.response(Level.EMERGENCY, store)
+    if pressure.level is not Level.EMERGENCY or answer is None:
+        return
+    reason = f"room for a backup of {format_size(size)}: {pressure.brief} with it"
+    yield from reclaim.empty_trash(reason)
+    for level in (CleanupLevel.GENTLE, CleanupLevel.MODERATE, answer.cleanup_level):
+        if not reclaim.done(Goal.BELOW_EMERGENCY):
+            forced = level is answer.cleanup_level
+            yield from reclaim.clean(
+                level,
+                answer.limit,
+                Goal.BELOW_EMERGENCY,
+                reason,
+                forced=forced,
+                archive_first=forced and answer.archive_first,
+            )
 
 
 def relieve_archives(reclaim: Reclaim) -> Iterator[Operation]:

@@ -20,7 +20,7 @@ from ullage.errors import Busy, Changed, Refused, UllageError
 from ullage.model.backups import Archive, Backup, Pin, Share
 from ullage.model.units import printable
 from ullage.model.words import State
-from ullage.sources import archived, pins
+from ullage.sources import archived, begun, pins
 from ullage.sources.capacity import Total
 from ullage.sources.facts import read_facts
 from ullage.sources.held import StateHeld, lock_file
@@ -139,6 +139,10 @@ class StateSource:
             if lock_fd >= 0:
                 os.close(lock_fd)
             os.close(fd)
+
+    def begin(self, backup_id: str, at: int) -> int:
+        """The descriptor of a new backup's directory, locked until it is closed. Raises Refused, NoRoom."""
+        return begun.begin(self._roots.backup_fd, backup_id, at)
 
     def pins(self) -> dict[str, Pin]:
         """Every pin; kept in the store itself, so that losing the catalog loses none."""
