@@ -46,7 +46,7 @@ test: system-packages check ## check, then run the tests and hold the coverage
 	$(BIN)/coverage report --include='src/ullage/model/*,src/ullage/policy/*' --show-missing --skip-covered --fail-under=100
 
 test-long: system-packages $(DEV) $(MUTANTS) ## run the tests that take long
-	@$(BIN)/pytest -m long --timeout=3600 $(SPREAD)
+	@$(BIN)/pytest -m long --timeout=3600 --numprocesses 2 --dist loadgroup
 
 mutants: system-packages $(DEV) $(MUTANTS) ## take each guard away, one at a time, and see a test fail; then mutate policy
 	@$(BIN)/python -m tests.mutants $(GUARDS)

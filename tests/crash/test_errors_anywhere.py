@@ -18,7 +18,7 @@ from tests.crash.place import Place
 from tests.crash.ptrace import Point
 from tests.crash.syscalls import CHANGES, LISTS, MAY_MEET, closes_after_the_move
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.xdist_group("errors")]  # counted in one process
 LEAST = 2000
 STEP, BLOWS = 5, 60
 """At least so many calls from one blow to the next, and about so many blows by one error on one place.

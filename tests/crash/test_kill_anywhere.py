@@ -15,7 +15,7 @@ from tests.crash.place import Place
 from tests.crash.ptrace import Point
 from tests.crash.syscalls import CHANGES
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.xdist_group("kills")]  # counted in one process
 SAMPLE = 150
 LEAST = 3000
 _THROUGH: list[Place] = []
