@@ -60,6 +60,29 @@ def test_inodes_that_it_gives_back_are_of_use_where_they_are_missing() -> None:
     assert held_elsewhere([one], (), (0, 1001)) != {}
 
 
+def test_directories_are_its_own_where_inodes_are_missing_however_few_bytes_they_take() -> None:
+    """Of a tree of hard links only the directories come back, and they may be half of what is missing."""
+    tree = linked("db-20260101", 250 * KIB, takes=300 * MIB, inodes=254)
+    assert held_elsewhere([tree], (), (0, 515)) == {}
+    assert held_elsewhere([tree], (), (GIB, 0)) != {}
+
+
+@pytest.mark.parametrize(("need", "stay"), [(85, False), (149, False), (150, True)])
+def test_many_that_each_give_little_go_where_together_they_are_enough(need: int, stay: bool) -> None:
+    """Three hundred generations of 100 MiB with half a MiB each of its own: no single one is a hundredth of it."""
+    known = [linked(f"db-{number:03}", MIB // 2, takes=100 * MIB) for number in range(298)]
+    hopeless = linked("db-300", 4 * KIB, takes=100 * MIB)
+    found = held_elsewhere([*known, hopeless], (), (need * MIB, 0))
+    assert found.keys() == ({one.id for one in (*known, hopeless)} if stay else {"db-300"})
+    assert held_elsewhere([*known, replace(known[0], id="own", linked=False, reclaimable_bytes=GIB)], (), (GIB, 0))
+
+
+def test_many_that_each_give_few_inodes_go_where_together_they_are_enough() -> None:
+    known = [linked(f"db-{number:03}", 0, inodes=4) for number in range(300)]
+    assert held_elsewhere(known, (), (0, 1200)) == {}
+    assert len(held_elsewhere(known, (), (0, 1201))) == 300
+
+
 def test_one_that_shares_nothing_goes_whatever_it_gives() -> None:
     assert held_elsewhere([replace(linked("db-20260101", 0), linked=False)], (), NEED) == {}
 

@@ -207,7 +207,8 @@ class Reclaim:
 
     def _shared(self, backups: Sequence[Backup], need: tuple[int, int] | None) -> tuple[Share, ...]:
         """What they hold together, where some of them alone would give nothing for the need."""
-        return self._opened.source.shares() if held_elsewhere(backups, (), need) else ()
+        alone = any(held_elsewhere((one,), (), need) for one in backups)
+        return self._opened.source.shares() if alone else ()
 
     def _of_disk(self, goal: Want) -> tuple[int, int] | None:
         """What the filesystem alone is missing until the goal."""
