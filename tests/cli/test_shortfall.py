@@ -75,22 +75,8 @@ def test_a_store_that_is_not_pressed_and_one_that_is_away_have_none(full: Workpl
 @pytest.mark.root
 def test_on_a_real_disk_it_is_what_the_filesystem_misses(loop_disk: LoopDisks, place: Workplace) -> None:
     disk = loop_disk("ext4", 64)
-    root = disk.path / "backups"
-    root.mkdir()
-    for day in range(1, 6):
-        top = root / f"db-2026010{day}"
-        top.mkdir()
-        at = time.time() - (60 - day) * DAY
-        (top / ".state").write_text("CONFIRMED\n")
-        (top / ".created_at").write_text(f"{int(at)}\n")
-        (top / "data").write_bytes(os.urandom(8 << 20))
-        set_times(top, int(at))
+    root = _nights(disk.path, place)
     _fill(disk.path, 0.97)
-    place.config.write_text(
-        f'[stores.main]\nbackup_root = "{root}"\narchive_root = "{place.archives}"\n{FLOORS}'
-        "[stores.main.archive]\nbefore_delete = false\n"
-    )
-    place.config.chmod(0o600)
     place.done("init")
     place.done("monitor")
     assert sorted(p.name for p in root.iterdir() if p.name != ".ullage") == [f"db-2026010{day}" for day in range(2, 6)]
@@ -101,6 +87,48 @@ def test_on_a_real_disk_it_is_what_the_filesystem_misses(loop_disk: LoopDisks, p
     assert short["bytes"] == pytest.approx(used - 0.8 * (used + free), abs=space.f_frsize)
     (floor,) = [one for one in short["because"] if one["cause"] == "keep_daily"]
     assert floor["bytes"] == pytest.approx(4 * (8 << 20), rel=0.01)
+
+
+@pytest.mark.root
+def test_the_ballast_comes_before_what_is_missing_is_told(loop_disk: LoopDisks, place: Workplace) -> None:
+    """``plan``, ``status`` and ``doctor`` say what ``monitor`` says when only the ballast was there to go."""
+    disk = loop_disk("ext4", 128)
+    root = _nights(disk.path, place, more="keep_last = 5\n")
+    place.done("init")
+    assert (root / ".ullage" / "ballast").stat().st_blocks > 0
+    _fill(disk.path, 0.96)
+    told = [place.done("plan", "--json"), place.done("status", "--json")]
+    before = [ran.json["stores"][0]["shortfall"] for ran in told]
+    checked = place.call("doctor").out
+    ran = place.done("monitor", "--json")
+    assert ran.json["stores"][0]["actions"] == []
+    space = os.statvfs(disk.path)
+    used, free = (space.f_blocks - space.f_bfree) * space.f_frsize, space.f_bavail * space.f_frsize
+    for short in before:
+        assert short["bytes"] == pytest.approx(used - 0.8 * (used + free), abs=64 << 10)
+        words = short["text"].split(":")[0]
+        assert words in " ".join(checked.split())
+        assert [note for note in ran.json["stores"][0]["notes"] if note.startswith(words)]
+
+
+def _nights(disk: Path, place: Workplace, more: str = "") -> Path:
+    """Five nights of one series on a disk, and the settings of their store."""
+    root = disk / "backups"
+    root.mkdir()
+    for day in range(1, 6):
+        top = root / f"db-2026010{day}"
+        top.mkdir()
+        at = time.time() - (60 - day) * DAY
+        (top / ".state").write_text("CONFIRMED\n")
+        (top / ".created_at").write_text(f"{int(at)}\n")
+        (top / "data").write_bytes(os.urandom(8 << 20))
+        set_times(top, int(at))
+    place.config.write_text(
+        f'[stores.main]\nbackup_root = "{root}"\narchive_root = "{place.archives}"\n{FLOORS}{more}'
+        "[stores.main.archive]\nbefore_delete = false\n"
+    )
+    place.config.chmod(0o600)
+    return root
 
 
 def _fill(disk: Path, share: float) -> None:

@@ -12,6 +12,7 @@ import click
 
 from ullage.cli.context import application, common, common_options
 from ullage.cli.output import flow, print_json
+from ullage.cli.short import waiting
 from ullage.engine.caps import holds
 from ullage.engine.remarks import still_open
 from ullage.errors import ArchiveError, Changed, Interrupted, UllageError
@@ -103,7 +104,8 @@ def _room(app: Any, opened: Any, reading: Reading, level: Level, backups: list[B
     store, now = opened.settings, app.clock.now()
     archives, shares = opened.source.archives() if reading.same_filesystem else [], opened.source.shares()
     backups = opened.source.backups()  # which knows of them now
-    if short := nothing_more(level, reading, backups, store, now=now, archives=archives, shares=shares):
+    coming = waiting(app, opened, level)
+    if short := nothing_more(level, reading, backups, store, now=now, archives=archives, shares=shares, waiting=coming):
         yield "fault", told(short)
     yield from (("warning", text) for text in senseless(reading, store.watermarks))
     why = out_of_reach(store, reading, backups, now=now, shares=shares)

@@ -16,7 +16,6 @@ from ullage.policy.exhausted import told, too_little
 
 def shortfall(app: Any, opened: Any, reading: Reading, level: Level) -> dict[str, Any] | None:
     """Of an opened store, for the goal of its level; None where nothing is."""
-    lying = app.catalog.trashed(opened.settings.name)
     archives = opened.source.archives() if reading.same_filesystem else ()
 
     def reckon(backups: Sequence[Backup], shares: Iterable[Share]) -> Shortfall | None:
@@ -28,10 +27,17 @@ def shortfall(app: Any, opened: Any, reading: Reading, level: Level) -> dict[str
             now=app.clock.now(),
             archives=archives,
             shares=shares,
-            waiting=(sum(op.predicted_bytes for op in lying), sum(op.predicted_inodes for op in lying)),
+            waiting=waiting(app, opened, level),
         )
 
     return shape(reckoned(opened.source, reckon))
+
+
+def waiting(app: Any, opened: Any, level: Level) -> tuple[int, int]:
+    """(bytes, inodes) that go before any backup: what lies in the trash and, in an emergency, the ballast."""
+    lying = app.catalog.trashed(opened.settings.name)
+    ballast = opened.gauge.ballast() if level is Level.EMERGENCY else 0
+    return ballast + sum(op.predicted_bytes for op in lying), sum(op.predicted_inodes for op in lying)
 
 
 def shape(found: Shortfall | None) -> dict[str, Any] | None:

@@ -104,7 +104,7 @@ class Engine:
         if reclaim and disbelief is None and reading.fault is None:
             actions += self._aged(site, act, faults)
         if reclaim and not act.dry_run and disbelief is None and reading.fault is None:
-            moved = any(op.result is Result.DONE for op in actions)
+            moved = pressed or any(op.result is Result.DONE for op in actions)
             why, said = self._remark(site, reading, now, moved=moved)
             notes += [] if why is None else [why]
             alerts += said
@@ -163,7 +163,7 @@ class Engine:
     ) -> tuple[str | None, tuple[QueuedAlert, ...]]:
         """What is missing where not enough may go, and what was told of that and of series without a good backup.
 
-        ``moved``: something went in this cycle, and the reading is older.
+        ``moved``: something may have gone in this cycle, be it the ballast alone, and the reading is older.
         """
         store, now, since = site.settings, self._clock.now(), self._clock.monotonic()
         told: tuple[QueuedAlert, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -44,8 +45,8 @@ def too_little(
     """What is missing for the goal of a level when all went that may go at it, or at ``asked``; None where nothing is.
 
     ``archives``: those on the same filesystem, which go for its bytes, and until its usage is under critical; they
-    are no part of a capacity. ``waiting``: what lies in the trash, which goes before. ``goal``: in the place of the
-    level's.
+    are no part of a capacity. ``waiting``: what lies in the trash, and the ballast: they go before. ``goal``: in the
+    place of the level's.
     """
     answer = response(level, store)
     if answer is None or answer.goal is None:
@@ -75,6 +76,7 @@ def nothing_more(
     now: float,
     archives: Sequence[Archive] = (),
     shares: Iterable[Share] = (),
+    waiting: Room = (0, 0),
 ) -> Shortfall | None:
     """The same where people are to be told: not even the watermark of critical, or an emergency's target, is in reach.
 
@@ -82,11 +84,12 @@ def nothing_more(
     """
     if level not in (Level.CRITICAL, Level.EMERGENCY):
         return None
-    if level is Level.CRITICAL:
-        goal = Goal.BELOW_CRITICAL
-        if too_little(level, reading, backups, store, now=now, archives=archives, shares=shares, goal=goal) is None:
-            return None
-    return too_little(level, reading, backups, store, now=now, archives=archives, shares=shares)
+    found = partial(
+        too_little, level, reading, backups, store, now=now, archives=archives, shares=shares, waiting=waiting
+    )
+    if level is Level.CRITICAL and found(goal=Goal.BELOW_CRITICAL) is None:
+        return None
+    return found()
 
 
 def told(short: Shortfall) -> str:
