@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,40 @@ def test_what_the_plan_of_a_level_needs_is_what_a_clean_up_takes_and_the_usage_i
     assert done == [step.candidate.backup.id for step in found.taken]
     assert done
     assert found.usage_after == pytest.approx(world.usage(), abs=0.1)
+
+
+@pytest.mark.root
+def test_what_an_archive_finds_room_in_is_what_those_before_it_gave_back(loop_disk: LoopDisks) -> None:
+    """The first is deleted, for nothing fits; those after it are archived, and the dry run says so beforehand."""
+    disk = loop_disk("ext4", 320)
+    world = World(disk.path)
+    ids = world.series(6, mib=20)
+    for backup_id in ids:
+        content = world.backups / backup_id / "data" / "content"
+        content.write_bytes(os.urandom(512) * (20 * MIB // 512))
+        os.utime(content, (1, 1))
+    fill(disk.path, 0.995)
+    planned = [(op.action, op.backup_id) for op in world.cycle(Act(dry_run=True)).actions]
+    went = done(world.cycle())
+    assert went == planned[: len(went)], "archives that turn out smaller are no matter"
+    assert [action for action, _ in went][:2] == [Action.DELETE, Action.ARCHIVE]
+
+
+@pytest.mark.root
+def test_an_archive_that_will_be_given_up_is_planned_as_a_deletion(loop_disk: LoopDisks) -> None:
+    """Trees of hard links: the archive of one holds all of it, and takes more than the backup gives back."""
+    disk = loop_disk("ext4", 320)
+    world = World(disk.path, state=disk.path.parent / "state")
+    world.set(archive={"ratio_estimate": 0.2})
+    ids = world.series(6, mib=8)
+    shared = world.backups / ids[0] / "shared"
+    shared.write_bytes(os.urandom(40 * MIB))
+    os.utime(shared, (1, 1))
+    for backup_id in ids[1:]:
+        (world.backups / backup_id / "shared").hardlink_to(shared)
+    (disk.path / "elsewhere").hardlink_to(shared)
+    fill(disk.path, 0.956)
+    planned = [(op.action, op.backup_id, op.predicted_bytes) for op in world.cycle(Act(dry_run=True)).actions]
+    assert done(world.cycle()) == [(action, backup_id) for action, backup_id, _ in planned]
+    assert {action for action, _, _ in planned} == {Action.DELETE}
+    assert min(size for _, _, size in planned) >= 8 * MIB

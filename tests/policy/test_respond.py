@@ -332,6 +332,31 @@ def test_what_is_archived_on_the_same_filesystem_gives_back_what_its_archive_lea
     seen = reading(space(850), archive=space(850), same_filesystem=same)
     one = backup(state=state, size_bytes=100, reclaimable_bytes=100)
     assert respond.lighter(one, STORE, seen) == replace(one, reclaimable_bytes=left)
-    assert respond.lighter(replace(one, reclaimable_bytes=10), STORE, seen).reclaimable_bytes == (
-        0 if left == 70 else 10
+    assert respond.lighter(replace(one, reclaimable_bytes=34), STORE, seen).reclaimable_bytes == (
+        4 if left == 70 else 34
     )
+    assert respond.lighter(replace(one, reclaimable_bytes=33), STORE, seen).reclaimable_bytes == 33, "given up"
+
+
+@pytest.mark.parametrize(("same", "gives", "archived"), [(True, 34, True), (True, 33, False), (False, 33, True)])
+def test_an_archive_that_would_take_most_of_what_comes_back_is_foreseen_to_be_given_up(
+    same: bool, gives: int, archived: bool
+) -> None:
+    seen = reading(space(850), archive=space(500) if not same else space(850), same_filesystem=same)
+    one = backup(state=State.CLEANABLE, size_bytes=100, reclaimable_bytes=gives)
+    found, why = respond.archive_foreseen(one, STORE, seen)
+    assert found is archived
+    assert archived or why == (
+        "an archive of about 30 B is tried and given up: it would take most of the 33 B that the backup gives back"
+    )
+
+
+def test_on_a_filesystem_of_their_own_archives_add_up_until_there_is_no_room() -> None:
+    now = reading(space(900), archive=space(780), same_filesystem=False)
+    one = backup(state=State.CLEANABLE, size_bytes=100, reclaimable_bytes=100)
+    chosen = []
+    for _ in range(4):
+        archived, _why = respond.archive_foreseen(one, STORE, now)
+        chosen.append(archived)
+        now = respond.after(now, one, archived, (100, 0), STORE)
+    assert chosen == [True, True, False, False]

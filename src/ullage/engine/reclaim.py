@@ -82,6 +82,7 @@ class Reclaim:
         self._trash = Trash(opened, catalog, clock, stop)
         self._planned = (0, 0)
         self._coming = 0
+        self._foreseen = (0, 0)
         self._chosen: list[str] = []
         self._pending = self._trash.pending
         self._gone: set[str] = set()
@@ -258,7 +259,7 @@ class Reclaim:
         tried: set[str] = set()
         while (need := self._lacking(goal)) != (0, 0):
             room = None if limit is None else max(0, limit - self._acted)
-            net = partial(respond.lighter, store=self._store, reading=self.reading) if archive_first else None
+            net = partial(respond.lighter, store=self._store, reading=self._room) if archive_first else None
             found = self.select(level, room, need, of_disk=self._of_disk(goal), without=tried, net=net)
             ranking = [one.backup for one in found.candidates]
             if not ranking or room == 0:
@@ -513,6 +514,15 @@ class Reclaim:
         """What a plan starts from."""
         return self.reading
 
+    @property
+    def _room(self) -> Reading:
+        """The store when the next one goes; in a dry run, as it would be then."""
+        if not self.dry_run:
+            return self.reading
+        planned, pending = self._planned, self._pending
+        room = shifted(self._first_reading, -planned[0] - pending[0], -planned[1] - pending[1])
+        return respond.beside(room, *self._foreseen)
+
     def _stopping(self) -> bool:
         return self._stop is not None and self._stop()
 
@@ -570,6 +580,9 @@ class Reclaim:
         size, inodes = self._gains.take(backup.id)
         self._chosen.append(backup.id)
         gain = max(0, int(size - ratio * backup.size_bytes))
+        if op.action is Action.ARCHIVE:
+            archives, count = self._foreseen
+            self._foreseen = (archives + respond.estimated(backup, self._store), count + 1)
         self._planned = (self._planned[0] + gain, self._planned[1] + inodes)
         self._acted += 1
         self.budget.plan(gain)
@@ -714,6 +727,9 @@ class Reclaim:
     def _choice(self, backup: Backup, archive_first: bool) -> tuple[bool, str]:
         if not archive_first:
             return False, ""
+        if self.dry_run:
+            left = replace(backup, reclaimable_bytes=self._gains.more(backup.id)[0])
+            return respond.archive_foreseen(left, self._store, self._room)
         return respond.archive_choice(backup, self._store, self.reading)
 
     def _promote(self, backup: Backup, reason: str, *, forced: bool) -> Operation:

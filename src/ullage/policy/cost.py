@@ -11,7 +11,7 @@ from ullage.model.settings import StoreSettings
 from ullage.model.words import Strategy
 from ullage.policy.gain import Gains
 from ullage.policy.harm import harms
-from ullage.policy.plan import going
+from ullage.policy.plan import at_first, going, then
 from ullage.policy.respond import lighter
 from ullage.policy.select import ranked
 
@@ -25,7 +25,7 @@ def costs(
     need = None
     if found.target_bytes is not None and found.target_inodes is not None:
         need = max(0, found.target_bytes - view.pending_bytes), max(0, found.target_inodes - view.pending_inodes)
-    net = partial(lighter, store=store, reading=view.reading) if archive_first else None
+    net = partial(lighter, store=store, reading=at_first(view)) if archive_first else None
     compared = {}
     for strategy in Strategy:
         ranking: Iterable[Candidate] = selection.candidates
@@ -47,10 +47,12 @@ def _cost(
     """Of a ranking within the limit, down to where the need is met."""
     gains = Gains(view.backups, view.shares)
     total, gone, size, inodes = 0.0, 0, 0, 0
+    room = at_first(view)
     for candidate in ranking:
         if need is not None and size >= need[0] and inodes >= need[1]:
             break
-        step = going(candidate, gains, view, store, archive_first)
+        step = going(candidate, gains, room, store, archive_first)
+        room = then(room, step, store) if archive_first else room
         size, inodes = size + step.size_bytes, inodes + step.inodes
         total, gone = total + harm[candidate.backup.id].total, gone + 1
     enough = None if need is None else size >= need[0] and inodes >= need[1]

@@ -10,7 +10,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from ullage.model.backups import Candidate, Selection
+from ullage.model.backups import Backup, Candidate, Selection
 from ullage.model.plans import Plan, Step, View
 from ullage.model.readings import Reading
 from ullage.model.settings import StoreSettings
@@ -18,7 +18,7 @@ from ullage.model.words import Action
 from ullage.policy.assess import usage
 from ullage.policy.assume import Until, needed_for, of_disk_alone, shifted
 from ullage.policy.gain import Gains
-from ullage.policy.respond import Response, archive_choice, lighter
+from ullage.policy.respond import Response, after, archive_foreseen, lighter
 from ullage.policy.select import select
 
 
@@ -36,7 +36,7 @@ def plan(view: View, asked: Response, store: StoreSettings, until: Until | None 
         need=left if any(left) else None,
         of_disk=None if want is None else of_disk_alone(want, left, view.reading, store.watermarks),
         shares=view.shares,
-        net=partial(lighter, store=store, reading=view.reading) if asked.archive_first else None,
+        net=partial(lighter, store=store, reading=at_first(view)) if asked.archive_first else None,
     )
     return plan_of(chosen, view, store, need=need, archive_first=asked.archive_first)
 
@@ -61,26 +61,41 @@ def _steps(
 ) -> Iterable[Step]:
     gains = Gains(view.backups, view.shares)
     size, inodes = view.pending_bytes, view.pending_inodes
-    left = view.reading
+    left, room = view.reading, at_first(view)
     for candidate in selection.chosen:
         needed = need is None or size < need[0] or inodes < need[1]
-        step = going(candidate, gains, view, store, archive_first)
+        step = going(candidate, gains, room, store, archive_first)
+        room = then(room, step, store) if archive_first else room
         size, inodes = size + step.size_bytes, inodes + step.inodes
         left = shifted(left, -step.size_bytes, -step.inodes)
         yield replace(step, usage=usage(left, store.watermarks), needed=needed)
 
 
-def going(candidate: Candidate, gains: Gains, view: View, store: StoreSettings, archive_first: bool) -> Step:
-    """The step that takes this one after those that ``gains`` counts as gone; it counts as well from now on."""
-    action, why = _action(candidate, view.reading, store, archive_first)
+def at_first(view: View) -> Reading:
+    """The store when the first one goes: the trash and the ballast went before."""
+    return shifted(view.reading, -view.pending_bytes, -view.pending_inodes)
+
+
+def then(reading: Reading, step: Step, store: StoreSettings) -> Reading:
+    """The store when the next one goes."""
+    archived = step.action is Action.ARCHIVE
+    return after(reading, step.candidate.backup, archived, (step.size_bytes, step.inodes), store)
+
+
+def going(candidate: Candidate, gains: Gains, reading: Reading, store: StoreSettings, archive_first: bool) -> Step:
+    """The step that takes this one after those that ``gains`` counts as gone; it counts as well from now on.
+
+    ``reading``: the store as it is then.
+    """
     size, inodes = gains.take(candidate.backup.id)
-    if action is Action.ARCHIVE and view.reading.same_filesystem:
+    action, why = _action(replace(candidate.backup, reclaimable_bytes=size), reading, store, archive_first)
+    if action is Action.ARCHIVE and reading.same_filesystem:
         size = max(0, int(size - store.archive.ratio_estimate * candidate.backup.size_bytes))
     return Step(candidate=candidate, action=action, why=why, size_bytes=size, inodes=inodes, usage=None, needed=True)
 
 
-def _action(candidate: Candidate, reading: Reading, store: StoreSettings, archive_first: bool) -> tuple[Action, str]:
+def _action(backup: Backup, reading: Reading, store: StoreSettings, archive_first: bool) -> tuple[Action, str]:
     if not archive_first:
         return Action.DELETE, ""
-    archive, why = archive_choice(candidate.backup, store, reading)
+    archive, why = archive_foreseen(backup, store, reading)
     return Action.ARCHIVE if archive else Action.DELETE, why

@@ -14,6 +14,7 @@ from ullage.model.settings import StoreSettings
 from ullage.model.units import DAY, KIB, MIB, format_age, format_size
 from ullage.model.words import CleanupLevel, EmergencyStrategy, Level, State, Unit
 from ullage.policy.assess import Goal, level_of, missing, of_disk, why, worst_of
+from ullage.policy.assume import shifted
 from ullage.policy.protect import holds
 from ullage.policy.rank import oldest_first
 
@@ -112,19 +113,49 @@ def archive_choice(backup: Backup, store: StoreSettings, reading: Reading) -> tu
     if reading.archive is None:
         # The attempt fails and the backup stays: what is not known is no reason to delete.
         return True, "the room for archives is not known"
-    estimate = ceil(backup.size_bytes * store.archive.ratio_estimate)
-    lacking = _lacking(_with_archive(reading.archive, estimate), store, same_filesystem=reading.same_filesystem)
+    estimate = estimated(backup, store)
+    lacking = _lacking(_with_archives(reading.archive, estimate, 1), store, same_filesystem=reading.same_filesystem)
     if lacking is not None:
         return False, f"no room for an archive of about {format_size(estimate)}: {lacking}"
     return True, f"an archive of about {format_size(estimate)} fits"
 
 
+def archive_foreseen(backup: Backup, store: StoreSettings, reading: Reading) -> tuple[bool, str]:
+    """What ``archive_choice`` comes to by the estimate of the archive; ``reading``: as it will be then.
+
+    One that would take most of what the backup gives back is tried, given up, and the backup deleted in its place.
+    """
+    archive, why = archive_choice(backup, store, reading)
+    estimate = estimated(backup, store)
+    no = archive_gains_nothing(backup, estimate, reading, store) if archive else None
+    if no is None:
+        return archive, why
+    return False, f"an archive of about {format_size(estimate)} is tried and given up: {no}"
+
+
+def after(reading: Reading, backup: Backup, archived: bool, gain: tuple[int, int], store: StoreSettings) -> Reading:
+    """The reading once the backup gave back so many (bytes, inodes), archived or not."""
+    reading = shifted(reading, -gain[0], -gain[1])
+    return beside(reading, estimated(backup, store), 1) if archived else reading
+
+
+def estimated(backup: Backup, store: StoreSettings) -> int:
+    """Bytes that its archive is likely to take."""
+    return ceil(backup.size_bytes * store.archive.ratio_estimate)
+
+
+def beside(reading: Reading, size: int, count: int) -> Reading:
+    """The reading with so many more archives, of so many bytes in all, where they have a filesystem of their own."""
+    if reading.archive is None or reading.same_filesystem:
+        return reading
+    return replace(reading, archive=_with_archives(reading.archive, size, count))
+
+
 def lighter(backup: Backup, store: StoreSettings, reading: Reading) -> Backup:
     """The backup as one that gives back what is left when its archive stands, where that is on the same filesystem."""
-    if not (reading.same_filesystem and archive_choice(backup, store, reading)[0]):
+    if not (reading.same_filesystem and archive_foreseen(backup, store, reading)[0]):
         return backup
-    kept = ceil(backup.size_bytes * store.archive.ratio_estimate)
-    return replace(backup, reclaimable_bytes=max(0, backup.reclaimable_bytes - kept))
+    return replace(backup, reclaimable_bytes=max(0, backup.reclaimable_bytes - estimated(backup, store)))
 
 
 def archive_must_stop(reading: Reading, store: StoreSettings) -> str | None:
@@ -156,7 +187,7 @@ def archive_too_late(
     """
     if written <= 0 or seconds <= 0:
         return None
-    estimate = max(written, ceil(backup.size_bytes * store.archive.ratio_estimate))
+    estimate = max(written, estimated(backup, store))
     needed = seconds / written * (estimate - written + estimate * READING_BACK)
     ours = written if now.same_filesystem else 0
     for first, last in zip(before.backup, now.backup, strict=False):
@@ -201,14 +232,14 @@ def _of_age(
     return sorted((b for b in free if b.created_at is not None and now - b.created_at >= age), key=oldest_first)
 
 
-def _with_archive(space: Space, size: int) -> Space:
-    """The archives' filesystem as it would be with one more archive on it."""
+def _with_archives(space: Space, size: int, count: int) -> Space:
+    """The archives' filesystem as it would be with so many more archives on it."""
     return replace(
         space,
         used_bytes=space.used_bytes + size,
         free_bytes=space.free_bytes - size,
         available_bytes=space.available_bytes - size,
-        free_inodes=space.free_inodes - ARCHIVE_INODES,
+        free_inodes=space.free_inodes - count * ARCHIVE_INODES,
     )
 
 
