@@ -125,3 +125,21 @@ def test_an_archive_that_will_be_given_up_is_planned_as_a_deletion(loop_disk: Lo
     assert done(world.cycle()) == [(action, backup_id) for action, backup_id, _ in planned]
     assert {action for action, _, _ in planned} == {Action.DELETE}
     assert min(size for _, _, size in planned) >= 8 * MIB
+
+
+@pytest.mark.parametrize(("usage", "level"), [(95, "critical"), (130, "emergency")])
+def test_what_is_planned_to_go_is_planned_for_nothing_else(ground: Path, usage: float, level: str) -> None:
+    """The dry run made CLEANABLE at last, and deleted twice, what it had deleted: so ``explain`` told it would stay."""
+    world = World(ground)
+    world.set(reclaim={"emergency_strategy": "nuclear"}, archive={"before_delete": False})
+    world.set(watermarks={"emergency": 96})
+    for day in range(1, 5):
+        world.backup(f"db-2026010{day}", State.CONFIRMED, age=50 - day, mib=0.1)
+        world.backup(f"www-2026010{day}", State.CREATED, age=50 - day, mib=0.1)
+    world.backup("big", State.CONFIRMED, age=50, mib=3)
+    world.press(usage)
+    planned = world.cycle(Act(dry_run=True))
+    assert planned.level == level
+    named = [op.backup_id for op in planned.actions]
+    assert len(set(named)) == len(named) > 2
+    assert [(op.action, op.backup_id) for op in planned.actions] == done(world.cycle())

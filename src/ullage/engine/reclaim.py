@@ -216,6 +216,12 @@ class Reclaim:
         reading = self.to_be
         return of_disk_alone(goal, self._lacking(goal, reading), reading, self._store.watermarks)
 
+    @property
+    def _left(self) -> list[Backup]:
+        """The backups that stand when those that are planned to go are gone."""
+        planned = set(self._chosen)
+        return [backup for backup in self._backups.values() if backup.id not in planned]
+
     def select(
         self,
         level: CleanupLevel,
@@ -316,11 +322,11 @@ class Reclaim:
     def promote(self, reason: str, *, forced: bool = False) -> Iterator[Operation]:
         """CONFIRMED (forced: PENDING) backups that become CLEANABLE, so that the next cycle may choose them."""
         now = self._clock.now()
-        backups = list(self._backups.values())
+        backups = self._left
         if forced:
             chosen = respond.forced_promotions(backups, self._floors, self._store, now=now)
         else:
-            missing = assess.missing(Goal.BELOW_CRITICAL, self.reading, self._store.watermarks)
+            missing = self._lacking(Goal.BELOW_CRITICAL)
             chosen = respond.promotable(backups, self._floors, missing, self._store, now=now)
         for backup in chosen:
             yield self._reported(self._promote(backup, reason, forced=forced))
@@ -340,7 +346,7 @@ class Reclaim:
                 return ("it is not CREATED any more",)
             return protect.holds(fresh, self._floor(fresh.id), store.reclaim, now=self._clock.now())
 
-        old = respond.forced_deletions(list(self._backups.values()), self._floors, store, now=now)
+        old = respond.forced_deletions(self._left, self._floors, store, now=now)
         need = self._of_disk(Goal.BELOW_EMERGENCY)
         useless = held_elsewhere(old, self._shared(old, need), need)
         chosen = [one for one in old if one.id not in useless]
