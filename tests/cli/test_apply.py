@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.shapes import faults
-from tests.cli.workplace import Workplace, tree
+from tests.cli.workplace import Workplace, set_times, tree
 
 pytestmark = pytest.mark.usefixtures("roomy")
 DAY = 86400
@@ -52,6 +53,20 @@ def test_what_was_planned_goes_and_no_more(store: Workplace) -> None:
     again = store.call("apply", file, "--yes")
     assert again.code == 1
     assert f"{planned[0]} is gone" in again.err
+
+
+def test_a_file_that_was_overwritten_in_its_place_makes_the_plan_stale_or_its_backup_stay(store: Workplace) -> None:
+    """Where it lies deep the backup is remembered as it was, and looked at once more when its turn comes."""
+    deep = store.backups / IDS[0] / "deep" / "er"
+    deep.mkdir(parents=True)
+    (deep / "data").write_bytes(b"x" * 100)
+    set_times(store.backups / IDS[0], time.time() - 50 * DAY)
+    file = saved(store)
+    (deep / "data").write_bytes(b"y" * 100)
+    ran = store.call("apply", file, "--yes")
+    assert ran.code == 1
+    assert "it was written to since" in ran.out + ran.err
+    assert store.state_of(IDS[0]) == "CLEANABLE"
 
 
 def test_it_ends_as_soon_as_its_goal_is_reached(store: Workplace) -> None:

@@ -74,7 +74,7 @@ def test_it_is_told_in_plain_words(store: Workplace) -> None:
         'db-20260102 is CONFIRMED, of the series "db", 49 d old',
         "Nothing holds it whatever the level",
         "confirmed +0.200",
-        "The store main is critical, 94.",
+        "The store main is critical, capacity 94.",
         "% used. The next cycle would delete it (critical level cleanup",
         "gentle:       stays: state CONFIRMED is not for gentle, which takes CLEANABLE",
         "may go at once, once it is CLEANABLE (ullage transition)",

@@ -11,7 +11,7 @@ from ullage.model.backups import Backup
 from ullage.model.plans import View
 from ullage.model.settings import ConfidenceSettings, StoreSettings
 from ullage.model.units import DAY, MIB
-from ullage.model.words import CleanupLevel, State, Strategy
+from ullage.model.words import CleanupLevel, Level, State, Strategy
 from ullage.policy.assess import assess
 from ullage.policy.explain import Change, Explanation, Verdict, Way, changed, explain, needed, newer_ones
 from ullage.policy.plan import plan, plan_of
@@ -43,12 +43,20 @@ def test_what_may_go_has_its_rank_and_those_before_it() -> None:
     assert verdict.step is not None
     assert verdict.step.size_bytes == 30
     assert not at(CleanupLevel.GENTLE, told(members[2], *members)).taken  # two of them are enough
-    assert at(CleanupLevel.GENTLE, told(members[2], *members)).turn == 60
+    assert at(CleanupLevel.GENTLE, told(members[2], *members)).turn == (60, 0)
     chosen = store(keep_last=0, strategy=Strategy.LEAST_HARM)
     assert at(CleanupLevel.GENTLE, told(members[2], *members, by=chosen)).turn is None
     assert at(CleanupLevel.GENTLE, told(members[2], *members, used=600)).taken  # nothing is needed: by hand it goes
     beyond = at(CleanupLevel.GENTLE, told(members[4], *members, used=999))
     assert (beyond.rank, beyond.step, beyond.taken) == (5, None, False)
+
+
+def test_where_inodes_alone_are_missing_its_turn_is_told_in_inodes() -> None:
+    members = [backup(f"db-{n}", age=(50 - n) * DAY, reclaimable_bytes=30, inodes=4) for n in range(5)]
+    view = View(now=NOW, reading=reading(space(1, inodes=(80, 100))), backups=tuple(members))
+    verdict = at(CleanupLevel.GENTLE, explain("db-2", view, STORE, Level.WARNING, COUNT))
+    assert (verdict.turn, verdict.of_inodes, verdict.taken) == ((60, 8), True, False)
+    assert not at(CleanupLevel.GENTLE, told(members[2], *members)).of_inodes
 
 
 def test_confidence_comes_by_itself_at_its_second() -> None:
@@ -129,8 +137,10 @@ def test_every_claim_is_true(members: list[Backup], by: StoreSettings, used: int
             assert verdict.taken == (subject.id in took)
             if verdict.turn is not None:
                 assert not verdict.taken
-                for need, goes_then in ((verdict.turn, False), (verdict.turn + 1, True)):
-                    then = plan_of(chosen, view, by, need=(need, 0))
+                size, inodes = verdict.turn
+                needs = (((size, inodes), False), ((size + 1, inodes), True), ((size, inodes + 1), True))
+                for need, goes_then in needs:
+                    then = plan_of(chosen, view, by, need=need)
                     assert then.steps[verdict.rank - 1].needed == goes_then
         elif verdict.way is not None:
             _holds_true(verdict.way, subject, others, level, by)

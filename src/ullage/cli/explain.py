@@ -95,7 +95,8 @@ def _of_backup(app: Any, site: Any, backup_id: str, view: View) -> dict[str, Any
     told = explained(backup_id, view, store, pressure.level, DEFAULT_COUNT)
     record = app.engine.cycle(site, Act(dry_run=True))
     outcome, why = _next(record, told, view, store)
-    place = f"The store {store.name} is {pressure.level}, {percent(pressure.usage)} used. The next cycle {why}."
+    used = pressure.brief or f"{percent(pressure.usage)} used"
+    place = f"The store {store.name} is {pressure.level}, {used}. The next cycle {why}."
     verdicts = [line for verdict in told.verdicts for line in _levels(verdict, view.now)]
     return {
         "store": store.name,
@@ -163,13 +164,16 @@ def _levels(verdict: Verdict, now: float) -> list[str]:
     goes = f"{level:<{_LABEL}}may go, {verdict.rank} of {verdict.of}"
     command = f"ullage cleanup {verdict.level}"
     if verdict.taken and verdict.step is not None:
-        text = f"{command} would take it now, for {format_size(verdict.step.size_bytes)}"
+        inodes = f" and {verdict.step.inodes:,} inodes" if verdict.of_inodes else ""
+        text = f"{command} would take it now, for {format_size(verdict.step.size_bytes)}{inodes}"
     elif verdict.step is None:
         text = f"{command} would not take it now: it takes {DEFAULT_COUNT} at most"
     else:
         text = f"{command} would not take it now: enough is gained before its turn"
         if verdict.turn is not None:
-            text += f", which comes when more than {format_size(verdict.turn)} are missing"
+            size, inodes_ = verdict.turn
+            more = f"{inodes_:,} inodes" if verdict.of_inodes else format_size(size)
+            text += f", which comes when more than {more} are missing"
     return [f"{goes}{_before(verdict)}; {text}"]
 
 
@@ -210,8 +214,10 @@ def _shape(verdict: Verdict) -> dict[str, Any]:
         "of": verdict.of,
         "taken": verdict.taken,
         "before": [printable(name) for name in verdict.before],
-        "turn_bytes": verdict.turn,
+        "turn_bytes": None if verdict.turn is None else verdict.turn[0],
+        "turn_inodes": None if verdict.turn is None else verdict.turn[1],
         "gain_bytes": None if verdict.step is None else verdict.step.size_bytes,
+        "gain_inodes": None if verdict.step is None else verdict.step.inodes,
         "reasons": [printable(reason) for reason in verdict.against],
         "way": None if way is None else {"changes": way.changes, "newer": way.newer, "at": rfc3339(way.at)},
         "never": [printable(reason) for reason in verdict.never],

@@ -303,7 +303,8 @@ class Reclaim:
 
         def allowed(fresh: Backup) -> tuple[str, ...]:
             floor = self._floor(fresh.id)
-            return select.recheck(fresh, saved.cleanup_level, floor, self._store, now=self._clock.now())
+            against = select.recheck(fresh, saved.cleanup_level, floor, self._store, now=self._clock.now())
+            return stale.written(steps[fresh.id], fresh) + against
 
         steps = {step.backup_id: step for step in saved.steps}
         for backup in self._each([self._backups[name] for name in steps], None, want):

@@ -101,6 +101,7 @@ class SavedStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state: State
     created_at: int
     size_bytes: int
+    newest_mtime: float
     action: Action
     reasons: tuple[str, ...]
 

@@ -57,9 +57,9 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """A backup at one cleanup level: why it stays (``against``), or its ``rank`` (from 1) among the ``of`` that may go.
 
     ``taken``: a clean-up by hand at this level would take it now. ``before``: those that go before it. ``turn``: where
-    it would not because enough is gained before, the bytes of which more must be missing; None where those that go are
-    chosen for what is missing. ``way``: what lets it go, None where it may, and where nothing does; then ``never`` are
-    the reasons that no time ends.
+    it would not because enough is gained before, the bytes and inodes of which more must be missing, of either; None
+    where those that go are chosen for what is missing. ``of_inodes``: these alone are missing. ``way``: what lets it
+    go, None where it may, and where nothing does; then ``never`` are the reasons that no time ends.
     """
 
     level: CleanupLevel
@@ -69,7 +69,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     taken: bool
     before: tuple[str, ...] = ()
     step: Step | None = None
-    turn: int | None = None
+    turn: tuple[int, int] | None = None
+    of_inodes: bool = False
     way: Way | None = None
     never: tuple[str, ...] = ()
 
@@ -120,7 +121,11 @@ def _verdict(
     step = found.steps[place] if place < len(found.steps) else None
     turn = None
     if step is not None and not step.needed and found.selection.strategy is not Strategy.LEAST_HARM:
-        turn = view.pending_bytes + sum(one.size_bytes for one in found.steps[:place])
+        before = found.steps[:place]
+        turn = (
+            view.pending_bytes + sum(one.size_bytes for one in before),
+            view.pending_inodes + sum(one.inodes for one in before),
+        )
     return Verdict(
         level=level,
         against=(),
@@ -130,6 +135,7 @@ def _verdict(
         before=tuple(order[:place]),
         step=step,
         turn=turn,
+        of_inodes=(found.target_inodes or 0) > view.pending_inodes and (found.target_bytes or 0) <= view.pending_bytes,
     )
 
 

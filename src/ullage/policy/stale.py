@@ -59,6 +59,7 @@ def _saved_steps(plan: Plan, handles: Mapping[str, str]) -> Iterator[SavedStep]:
             state=backup.state,
             created_at=backup.created_at,
             size_bytes=backup.size_bytes,
+            newest_mtime=backup.newest_mtime,
             action=step.action,
             reasons=step.candidate.reasons,
         )
@@ -108,6 +109,15 @@ def _moved(step: SavedStep, backup: Backup, handle: str) -> Iterator[str]:
         yield "its time of creation is another"
     if backup.size_bytes != step.size_bytes:
         yield f"it had {step.size_bytes} bytes and has {backup.size_bytes}"
+    yield from written(step, backup)
+
+
+def written(step: SavedStep, backup: Backup) -> tuple[str, ...]:
+    """That something in it was written since, where it was. A backup may be remembered: ask of a fresh look, too."""
+    if backup.newest_mtime == step.newest_mtime:
+        return ()
+    then, now = rfc3339(step.newest_mtime), rfc3339(backup.newest_mtime)
+    return (f"it was written to since (last at {now}, and then at {then})",)
 
 
 def _other_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
