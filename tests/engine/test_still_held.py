@@ -19,11 +19,14 @@ from tests.engine.test_restraint import held_open
 from tests.engine.world import MIB, World, done
 from tests.loops import LoopDisk
 from ullage.engine.cycle import Act
+from ullage.model.backups import Pin
 from ullage.model.holding import Holding
 from ullage.model.readings import Reading
 from ullage.model.settings import AlertSettings, Secret
 from ullage.model.words import Action, CleanupLevel, Level, Phase, State, Trigger
-from ullage.policy.assess import Goal
+from ullage.policy.assess import Goal, assess
+from ullage.policy.plan import plan
+from ullage.policy.respond import response
 from ullage.sources import site
 from ullage.sources.site import StoreGauge
 from ullage.system import gauge
@@ -47,6 +50,17 @@ def _pressed(world: World, disk: LoopDisk, count: float) -> None:
     world.set(watermarks={"warning": mark, "critical": mark + 0.01, "emergency": 99.5, "target_free": 100 - mark})
 
 
+def planned(world: World) -> list[str]:
+    """What a dry run, and a plan, would have go."""
+    acts = [op.backup_id for op in world.cycle(Act(dry_run=True)).actions if op.action is Action.DELETE]
+    with world.app() as app:
+        view = app.engine.view(app.sites["main"])
+    asked = response(assess(view.reading, world.store.watermarks).level, world.store)
+    assert asked is not None
+    assert [step.candidate.backup.id for step in plan(view, asked, world.store).taken] == acts
+    return acts
+
+
 def _told(world: World, words: str) -> int:
     with world.app() as app:
         return len([item for item in app.catalog.alerts(50) if words in item.body])
@@ -68,6 +82,7 @@ def test_what_one_backup_does_not_give_back_is_no_reason_for_another(loop_disk: 
         assert f"of 14.0 MiB: 14.0 MiB still held by {me}" in op.reason
         assert op.reclaimed_bytes < MIB
         assert _told(world, me) == 1
+        assert planned(world) == [], "nor is it planned"
         assert done(world.cycle()) == [], "nor does it later"
         assert done(world.emergency()) == []
         assert _told(world, me) == 1
@@ -96,6 +111,23 @@ def test_more_goes_where_what_is_held_would_not_be_enough(loop_disk: LoopDisks) 
     _pressed(world, disk, 2.5)
     with held_open(world.backups / ids[0]):
         assert [backup_id for _, backup_id in done(world.cycle())] == ids[:3]
+
+
+def test_what_is_held_is_no_part_of_a_shortfall(loop_disk: LoopDisks) -> None:
+    """Three are needed: one is held, one may go and one is pinned, so that one of 14 MiB is missing."""
+    disk = loop_disk("ext4", 200)
+    world = _world(disk)
+    ids = world.series(3, mib=14)
+    _pressed(world, disk, 2.9)
+    with world.app() as app, app.sites["main"].open() as opened:
+        opened.source.pin(Pin(backup_id=ids[2], at=time.time()))
+    with held_open(world.backups / ids[0]):
+        shutil.rmtree(world.backups / ids[0])
+        assert planned(world) == [ids[1]]
+        record = world.cycle()
+        assert [backup_id for _, backup_id in done(record)] == [ids[1]]
+        (short,) = [note for note in record.notes if "short of" in note]
+        assert 11 < float(short.split(" MiB short")[0]) < 15, short
 
 
 def test_a_capacity_has_the_space_of_held_files_back(loop_disk: LoopDisks) -> None:

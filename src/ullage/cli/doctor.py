@@ -12,9 +12,8 @@ import click
 
 from ullage.cli.context import application, common, common_options
 from ullage.cli.output import flow, print_json
-from ullage.cli.short import waiting
 from ullage.engine.caps import holds
-from ullage.engine.remarks import still_open
+from ullage.engine.remarks import still_open, to_come
 from ullage.errors import ArchiveError, Changed, Interrupted, UllageError
 from ullage.model.backups import Backup
 from ullage.model.readings import Reading
@@ -104,7 +103,7 @@ def _room(app: Any, opened: Any, reading: Reading, level: Level, backups: list[B
     store, now = opened.settings, app.clock.now()
     archives, shares = opened.source.archives() if reading.same_filesystem else [], opened.source.shares()
     backups = opened.source.backups()  # which knows of them now
-    coming = waiting(app, opened, level)
+    coming = to_come(opened, app.catalog.trashed(store.name), level)
     if short := nothing_more(level, reading, backups, store, now=now, archives=archives, shares=shares, waiting=coming):
         yield "fault", told(short)
     yield from (("warning", text) for text in senseless(reading, store.watermarks))

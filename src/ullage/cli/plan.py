@@ -260,7 +260,9 @@ def _end(store: dict[str, Any]) -> list[str]:
     """What there is to say of the goal."""
     lines = []
     if store["goal"] is not None and (store["pending_bytes"] or store["pending_inodes"]):
-        lines.append(f"(trash and ballast give back {format_size(store['pending_bytes'])} besides)")
+        lines.append(
+            f"(besides, {format_size(store['pending_bytes'])} come back of trash, ballast and files still open)"
+        )
     missing = [format_size(store["shortfall_bytes"])] if store["shortfall_bytes"] else []
     missing += [f"{store['shortfall_inodes']} inodes"] if store["shortfall_inodes"] else []
     if missing and store["shortfall"] is None:

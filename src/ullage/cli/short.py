@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ullage.engine.remarks import reckoned
+from ullage.engine.remarks import reckoned, to_come
 from ullage.model.backups import Backup, Share
 from ullage.model.readings import Reading
 from ullage.model.shortfall import Shortfall
@@ -17,6 +17,7 @@ from ullage.policy.exhausted import told, too_little
 def shortfall(app: Any, opened: Any, reading: Reading, level: Level) -> dict[str, Any] | None:
     """Of an opened store, for the goal of its level; None where nothing is."""
     archives = opened.source.archives() if reading.same_filesystem else ()
+    waiting = to_come(opened, app.catalog.trashed(opened.settings.name), level)
 
     def reckon(backups: Sequence[Backup], shares: Iterable[Share]) -> Shortfall | None:
         return too_little(
@@ -27,17 +28,10 @@ def shortfall(app: Any, opened: Any, reading: Reading, level: Level) -> dict[str
             now=app.clock.now(),
             archives=archives,
             shares=shares,
-            waiting=waiting(app, opened, level),
+            waiting=waiting,
         )
 
     return shape(reckoned(opened.source, reckon))
-
-
-def waiting(app: Any, opened: Any, level: Level) -> tuple[int, int]:
-    """(bytes, inodes) that go before any backup: what lies in the trash and, in an emergency, the ballast."""
-    lying = app.catalog.trashed(opened.settings.name)
-    ballast = opened.gauge.ballast() if level is Level.EMERGENCY else 0
-    return ballast + sum(op.predicted_bytes for op in lying), sum(op.predicted_inodes for op in lying)
 
 
 def shape(found: Shortfall | None) -> dict[str, Any] | None:

@@ -136,6 +136,7 @@ class Engine:
 
         def run(reclaim: Reclaim) -> Iterator[Operation]:
             reclaim.expect(*expected)
+            reclaim.expect_held()
             if not held:
                 yield from respond_to(reclaim, pressure)
                 return
@@ -231,6 +232,7 @@ class Engine:
             pressure = assess(reclaim.reading, site.settings.watermarks)
             _, expected = self._trash_beside(site, Act(dry_run=True), pressure, [])
             reclaim.expect(*expected)
+            reclaim.expect_held()
             if pressure.level is Level.EMERGENCY:
                 reclaim.give_up_ballast()
             return reclaim.view
@@ -519,6 +521,7 @@ class Engine:
             pressure = assess(site.read(), site.settings.watermarks)
         with self.working(site, act, trigger) as reclaim:
             reclaim.expect(*expected)
+            reclaim.expect_held()
             actions += run(reclaim, pressure)
             faults += self._said_of(reclaim)
             reclaim.tidy()

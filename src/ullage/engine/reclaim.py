@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ullage.engine.caps import Budget, waiting
 from ullage.engine.execute import Executor, describe
+from ullage.engine.remarks import held_own
 from ullage.engine.trash import Trash
 from ullage.engine.weighing import Scales
 from ullage.errors import Busy, CatalogError, Changed, Interrupted, NoRoom, Refused, UllageError, Unavailable
@@ -182,6 +183,11 @@ class Reclaim:
     def expect(self, size: int, inodes: int) -> None:
         """Room that is to come without this reclaim."""
         self._pending = (self._pending[0] + size, self._pending[1] + inodes)
+
+    def expect_held(self) -> None:
+        """In a plan, what processes hold of the store's own deleted files: no reclaim goes for that."""
+        if self.dry_run:
+            self.expect(*held_own(self._opened))
 
     def tidy(self) -> None:
         """Make the ballast again once usage is under the warning watermark."""

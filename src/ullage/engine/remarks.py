@@ -40,10 +40,11 @@ def nothing_more(site: Site, reading: Reading, level: Level, *, now: float) -> s
         return None
     with site.open() as opened:
         archives = opened.source.archives() if reading.same_filesystem else []
+        waiting = held_own(opened)
 
         def reckon(backups: Sequence[Backup], shares: Iterable[Share]) -> Shortfall | None:
             return exhausted.nothing_more(
-                level, reading, backups, site.settings, now=now, archives=archives, shares=shares
+                level, reading, backups, site.settings, now=now, archives=archives, shares=shares, waiting=waiting
             )
 
         short = reckoned(opened.source, reckon)
@@ -58,6 +59,24 @@ def reckoned(
     if short is not None and (shares := source.shares()):
         short = reckon(source.backups(), shares)
     return short
+
+
+def held_own(opened: OpenStore) -> tuple[int, int]:
+    """(bytes, inodes) of the store's own deleted files that processes still hold: they come back, and nothing goes for
+    them. A ``capacity`` has them back already.
+    """
+    if opened.settings.capacity is not None:
+        return 0, 0
+    held = opened.gauge.holding()
+    return held.own_bytes, held.own_files
+
+
+def to_come(opened: OpenStore, trashed: Iterable[Operation], level: Level) -> tuple[int, int]:
+    """(bytes, inodes) that come back before any backup goes: the trash, in an emergency the ballast, what is held."""
+    size, inodes = held_own(opened)
+    size += opened.gauge.ballast() if level is Level.EMERGENCY else 0
+    lying = list(trashed)
+    return size + sum(op.predicted_bytes for op in lying), inodes + sum(op.predicted_inodes for op in lying)
 
 
 def not_confirmed(site: Site, *, now: float) -> str | None:

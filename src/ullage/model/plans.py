@@ -14,8 +14,8 @@ from ullage.model.words import Action, CleanupLevel, State
 class View(Struct, frozen=True, kw_only=True):
     """A store at one moment, ``now`` in epoch seconds by the clock that is believed.
 
-    ``pending_bytes`` and ``pending_inodes`` come back without another backup going: the trash and,
-    in an emergency, the ballast.
+    ``pending_bytes`` and ``pending_inodes`` come back without another backup going: the trash, in an
+    emergency the ballast, deleted files of the store that a process has open.
     """
 
     now: float
