@@ -275,7 +275,7 @@ def test_an_emergency_in_which_nothing_is_tried_does_not_forget_the_cap(pressed:
 
 
 @pytest.mark.root
-@pytest.mark.parametrize(("caps", "key"), [({"hour": 2}, "caps.hour"), ({"day_share": 30.0}, "caps.day_share")])
+@pytest.mark.parametrize(("caps", "key"), [({"hour": 2}, "caps.hour"), ({"day_share": 32.0}, "caps.day_share")])
 def test_archives_have_the_same_caps_counted_apart(
     loop_disk: LoopDisks, ground: Path, caps: dict[str, float], key: str
 ) -> None:
