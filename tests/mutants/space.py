@@ -172,7 +172,7 @@ SPACE = (
         "sources/together.py",
         "        if together.keys[number] != _key(backup, sign):\n",
         "        if False:\n",
-        ("sources/test_together.py::test_an_owner_that_changed_leads_to_another_walk",),
+        ("sources/test_together.py::test_an_owner_that_holds_a_copy_of_its_own_by_now_leads_to_another_walk",),
     ),
     Guard(
         "what a writer has linked so far is counted on by nobody",

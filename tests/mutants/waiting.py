@@ -26,17 +26,11 @@ WAITING = (
         MOVED,
     ),
     Guard(
-        "the month is synced when an archive is brought back",
+        "its month, the trash and what is above are synced when an archive is brought back",
         TRASH,
-        "month_fd, name)\n                os.fsync(month_fd)\n",
-        "month_fd, name)\n",
-        BACK,
-    ),
-    Guard(
-        "the trash is synced when an archive is brought back",
-        TRASH,
-        "                os.close(month_fd)\n            os.fsync(trash)\n",
-        "                os.close(month_fd)\n",
+        "                os.fsync(month_fd)\n            finally:\n                os.close(month_fd)\n"
+        "            os.fsync(trash)\n            linux.syncfs(trash)",
+        "            finally:\n                os.close(month_fd)\n            linux.free_bytes(trash)",
         BACK,
     ),
     Guard(
@@ -150,12 +144,5 @@ WAITING = (
         "        if waits and op.phase is not Phase.PURGING:\n",
         "        if False:\n",
         ("engine/test_interrupted_trash.py::test_where_its_place_was_taken_meanwhile_it_waits_in_the_trash",),
-    ),
-    Guard(
-        "what lies in the trash of a copied store is not forgotten",
-        TRASH,
-        "            return _handle(fd, op.token) is not None\n",
-        "            return _handle(fd, op.token) == op.handle\n",
-        ("engine/test_interrupted_trash.py::test_in_a_copied_store_the_trash_can_be_undone_but_does_not_go_by_itself",),
     ),
 )

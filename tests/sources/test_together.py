@@ -134,6 +134,17 @@ def test_an_owner_that_changed_leads_to_another_walk(world: World) -> None:
     assert look(world)[0] == ()
 
 
+def test_an_owner_that_holds_a_copy_of_its_own_by_now_leads_to_another_walk(world: World) -> None:
+    time.sleep(1.1)
+    look(world)
+    content = world.backups / TWO / "data" / "content"
+    size = content.stat().st_size
+    content.unlink()
+    content.write_bytes(os.urandom(2 * size))
+    (world.backups / TWO / "note").write_text("another")
+    assert look(world)[0] == ()
+
+
 def test_a_link_from_outside_keeps_what_is_shared_from_anybody(world: World, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").hardlink_to(world.backups / ONE / "data" / "content")
     shares, backups = look(world)
