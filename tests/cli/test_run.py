@@ -144,6 +144,19 @@ def test_room_is_made_first_and_no_more_of_it_than_keeps_the_end_from_being_an_e
     assert sorted(path.name for path in place.backups.glob("db-202601*")) == names[1:]
 
 
+def test_a_dry_run_says_what_would_go_and_does_nothing(place: Workplace) -> None:
+    names = _nights(place, 6)
+    place.register()
+    _used(place, 90)
+    ran = sh(place, "echo ran", "--dry-run", "--json")
+    assert not faults("run", ran.json)
+    assert [one["backup_id"] for one in ran.json["actions"]] == names[:1]
+    assert (ran.code, ran.json["exit_code"], ran.json["state"]) == (0, None, None)
+    assert "would run sh" in ran.err
+    assert "ran\n" not in ran.err
+    assert sorted(path.name for path in place.backups.glob("db-*")) == names
+
+
 def test_where_there_is_room_nothing_goes(place: Workplace) -> None:
     names = _nights(place, 6)
     place.register()

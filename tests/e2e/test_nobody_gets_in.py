@@ -38,6 +38,7 @@ config show|config check|config systemd|config import SEED|list|show db-20260101
 explain db-20260101|explain none|plan --save PLAN --until 99%free|apply PLAN|apply SEED|simulate --days 30
 history|check|doctor|clock|clock accept|resume|pin db-20260102|unpin db-20260102|alert test|trash|undo
 archive db-20260103 --yes|restore db-20260103|transition db-20260104 PENDING|delete db-20260104 --yes
+run --series etc true
 trash empty --yes|cleanup moderate 1 --dry-run|cleanup moderate 1 --yes|monitor|emergency --yes
 show none|list --store none|plan nonsense|alert test --store none|--help|demo --help
 """

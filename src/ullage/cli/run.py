@@ -15,7 +15,7 @@ import click
 from msgspec.structs import replace
 
 from ullage.cli import shapes
-from ullage.cli.context import application, common, common_options
+from ullage.cli.context import application, common, common_options, dry_run_option
 from ullage.cli.output import print_json, say
 from ullage.engine.cycle import Act
 from ullage.engine.reclaim import Reclaim
@@ -40,8 +40,9 @@ _PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
 @click.option("--size", metavar="SIZE", help="How large it will be; else as the last ones of its series were.")
 @click.option("--anyway", is_flag=True, help="Run it even where there is no room for so much.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@dry_run_option
 @common_options
-def run(series: str, size: str | None, anyway: bool, command: tuple[str, ...]) -> None:
+def run(series: str, size: str | None, anyway: bool, command: tuple[str, ...], dry_run: bool) -> None:
     """Run a backup COMMAND in a new backup of its own, with room made first.
 
     The directory is made (UTC) and kept from everybody until COMMAND ends; its path stands in the environment as
@@ -59,28 +60,36 @@ def run(series: str, size: str | None, anyway: bool, command: tuple[str, ...]) -
     with application() as app:
         site = _site(app)
         expected = _expected(site, series) if wanted is None else wanted
-        actions = _make_room(app, site, expected, anyway=anyway) if expected else []
+        actions = [*_make_room(app, site, expected, anyway=anyway, dry_run=dry_run)] if expected else []
+        fd = -1
         with site.open() as opened:
-            fd = opened.source.begin(backup_id, int(app.clock.now()))
+            if not dry_run:
+                fd = opened.source.begin(backup_id, int(app.clock.now()))
     path = os.path.join(site.settings.backup_root, backup_id)
-    try:
-        code = _run(command, path, backup_id)
-        empty = is_empty(fd)
-    finally:
-        os.close(fd)  # unlocked: from now on it is known by its state
-    registered = _register(backup_id, code, empty=empty)
+    code = state = None
+    if dry_run:
+        say(f"would run {printable(command[0])} for {printable(path)}")
+    else:
+        try:
+            code = _run(command, path, backup_id)
+            empty = is_empty(fd)
+        finally:
+            os.close(fd)  # unlocked: from now on it is known by its state
+        registered = _register(backup_id, code, empty=empty)
+        actions += registered
+        state = State.PENDING if any(op.result is Result.DONE for op in registered) else State.CREATED
     if common().json:
         document = {
             "store": site.settings.name,
             "backup_id": backup_id,
             "path": printable(path),
             "expected_bytes": expected,
-            "actions": [shapes.action(op) for op in (*actions, *registered)],
+            "actions": [shapes.action(op) for op in actions],
             "exit_code": code,
-            "state": State.PENDING if any(op.result is Result.DONE for op in registered) else State.CREATED,
+            "state": state,
         }
         print_json(document)
-    click.get_current_context().exit(code)
+    click.get_current_context().exit(code or 0)
 
 
 def _site(app: Any) -> Any:
@@ -102,16 +111,18 @@ def _expected(site: Any, series: str) -> int | None:
         return expected_bytes(opened.source.backups(), series)
 
 
-def _make_room(app: Any, site: Any, size: int, *, anyway: bool) -> Sequence[Operation]:
+def _make_room(app: Any, site: Any, size: int, *, anyway: bool, dry_run: bool) -> Sequence[Operation]:
     """What went. Raises Refused where there is no room for it then; what keeps room from being made is only said."""
     actions: Sequence[Operation] = ()
     try:
-        record = app.engine.make_room(site, with_margin(size), Act(done=_told))
+        record = app.engine.make_room(site, with_margin(size), Act(dry_run=dry_run, done=_told))
         actions = record.actions
         for note in record.notes:
             say(f"{site.settings.name}: {note}")
     except (Busy, Refused, CatalogError) as error:
         say(f"no room was made for {format_size(size)}: {error}")
+    if dry_run:
+        return actions
     reading = site.read()
     data = replace(reading, backup=tuple(one for one in reading.backup if one.kind is not Kind.METADATA))
     left = (left for left, inodes in room(None, data, site.settings.watermarks) if not inodes)
