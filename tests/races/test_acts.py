@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -61,6 +61,13 @@ class Race:
             except (UllageError, AssertionError, IndexError):  # no store, no backup of that name at that moment
                 return None
 
+    def turns(self, acts: int) -> Iterator[int]:
+        """So many, and more where the other process had too little of the processor to swap anything meanwhile."""
+        for number in range(20 * acts):
+            if number >= acts and self.swaps.count >= SWAPS_AN_ACT * acts:
+                return
+            yield number
+
 
 def standing(world: World, inode: int) -> Path | None:
     """Where among the backups the directory of that inode is."""
@@ -77,7 +84,7 @@ def test_a_backup_that_stands_in_for_another_is_never_taken(ground: Path, action
     writer = os.open(other, os.O_RDONLY)
     fcntl.flock(writer, fcntl.LOCK_EX)  # so it may not go under any name
     names = (race.world.backups / CHOSEN, other)
-    for _ in range(acts):
+    for _ in race.turns(acts):
         race.act(action, "exchange", [names])
         stands = standing(race.world, inode)
         assert stands is not None, (race.world.leftovers(), race.world.history()[-1])
@@ -151,7 +158,7 @@ def test_what_becomes_a_link_during_an_act_leads_nowhere(
 ) -> None:
     race = Race(ground)
     aside = ground / "aside"
-    for number in range(acts):
+    for number in race.turns(acts):
         race.renew()
         if action in ON_ARCHIVES or what is month:
             race.have_archived(action)
