@@ -8,11 +8,15 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from tests.cli.shapes import faults
 from tests.cli.workplace import Ran, Workplace, allocated
+from ullage.errors import NoRoom
+from ullage.sources.begun import begin
+from ullage.system import files
 
 pytestmark = pytest.mark.usefixtures("roomy")
 MARKS = "warning = 75\ncritical = 85\nemergency = 95\ninodes = false"
@@ -195,3 +199,43 @@ def test_the_next_of_its_series_counts_it(store: Workplace) -> None:
     (one,) = [backup for backup in listed if backup["backup_id"] == made(store).name]
     assert one["state"] == "PENDING"
     assert one["size_bytes"] == allocated(made(store)) + os.stat(made(store)).st_blocks * 512
+
+
+def test_while_the_clock_is_not_believed_no_backup_is_dated_by_it(store: Workplace) -> None:
+    """Set back by twenty years, it would make the new backup the oldest of its series, and the first to go."""
+    store.done("monitor")
+    with patch("ullage.system.clock.time.time", return_value=time.time() - 20 * 366 * 86400):
+        ran = store.call("run", "--series", "db", "touch", "{backup}/dump")
+        assert (ran.code, "ullage clock accept" in ran.err) == (1, True)
+        assert not list(store.backups.glob("db-*"))
+        assert store.call("run", "--series", "db", "--anyway", "touch", "{backup}/dump").code == 0
+
+
+def test_what_cannot_be_begun_leaves_nothing_and_touches_nothing_that_took_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / ".state").write_text("CONFIRMED")
+    root = os.open(tmp_path, os.O_RDONLY)
+
+    def exchange(*_: object, **__: object) -> None:
+        (tmp_path / "db-1").rename(tmp_path / "aside")
+        (tmp_path / "db-1").symlink_to("victim")
+        raise NoRoom("full")
+
+    monkeypatch.setattr(files, "write_durable", exchange)
+    with pytest.raises(NoRoom):
+        begin(root, "db-1", 1)
+    os.close(root)
+    assert (tmp_path / "victim" / ".state").read_text() == "CONFIRMED"
+
+
+@pytest.mark.parametrize(("strategy", "gone"), [("conservative", 0), ("aggressive", 3)])
+def test_no_more_goes_for_room_than_an_emergency_might_take(place: Workplace, strategy: str, gone: int) -> None:
+    for number in range(6):
+        place.backup(f"db-2026010{number + 1}", "CONFIRMED", age=(60 - number) * 86400, size=200_000)
+    place.register()
+    rules = f'[stores.main.reclaim]\nemergency_strategy = "{strategy}"\nemergency_limit = 3\n'
+    place.press(90, rules, marks=MARKS)
+    sh(place, "true", "--size", "1 MiB", "--anyway")
+    assert len(list(place.backups.glob("db-202601*"))) == 6 - gone

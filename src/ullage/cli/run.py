@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from ullage.cli import shapes
 from ullage.cli.context import application, common, common_options, dry_run_option
 from ullage.cli.output import print_json, say
+from ullage.engine.believe import belief
 from ullage.engine.cycle import Act
 from ullage.engine.reclaim import Reclaim
 from ullage.errors import Busy, CatalogError, Refused, UllageError, UsageError
@@ -38,7 +39,9 @@ _PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("--series", required=True, metavar="NAME", help="What the backup is of; its directory is NAME-DATE-TIME.")
 @click.option("--size", metavar="SIZE", help="How large it will be; else as the last ones of its series were.")
-@click.option("--anyway", is_flag=True, help="Run it even where there is no room for so much.")
+@click.option(
+    "--anyway", is_flag=True, help="Run it even where there is no room for so much, or the clock is not believed."
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @dry_run_option
 @common_options
@@ -50,21 +53,27 @@ def run(series: str, size: str | None, anyway: bool, command: tuple[str, ...], d
     PENDING, else it stays CREATED. The exit code is that of COMMAND; 1 or 2 with a message where it was not run. With
     --json what COMMAND prints goes to stderr.
     """
-    backup_id = f"{series}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
     wanted = _size(size)
-    if not series or series_of(backup_id) != series or "/" in series or series.startswith("."):
+    if not series or series_of(_named(series, 0)) != series or "/" in series or series.startswith("."):
         raise UsageError(f"{printable(series)!r} is no name of a series: no date, no slash and no dot before it")
     if shutil.which(command[0]) is None:
         say(f"cannot run {printable(command[0])}: there is no such program; nothing was done")
         click.get_current_context().exit(_NOT_FOUND)
     with application() as app:
         site = _site(app)
+        doubt, clock = belief(app.catalog, app.clock)
+        if doubt is not None and not anyway:
+            raise Refused(
+                f"{doubt}; a backup would bear that date, so nothing was run (ullage clock accept, or --anyway)"
+            )
+        at = int(clock.now())
+        backup_id = _named(series, at)
         expected = _expected(site, series) if wanted is None else wanted
         actions = [*_make_room(app, site, expected, anyway=anyway, dry_run=dry_run)] if expected else []
         fd = -1
         with site.open() as opened:
             if not dry_run:
-                fd = opened.source.begin(backup_id, int(app.clock.now()))
+                fd = opened.source.begin(backup_id, at)
     path = os.path.join(site.settings.backup_root, backup_id)
     code = state = None
     if dry_run:
@@ -90,6 +99,10 @@ def run(series: str, size: str | None, anyway: bool, command: tuple[str, ...], d
         }
         print_json(document)
     click.get_current_context().exit(code or 0)
+
+
+def _named(series: str, at: int) -> str:
+    return f"{series}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at))}"
 
 
 def _site(app: Any) -> Any:

@@ -8,7 +8,7 @@ from ullage.engine.reclaim import Reclaim
 from ullage.model.backups import Operation
 from ullage.model.readings import Pressure, Reading
 from ullage.model.units import format_size
-from ullage.model.words import CleanupLevel, Level
+from ullage.model.words import CleanupLevel, Level, Result
 from ullage.policy import respond
 from ullage.policy.assess import Goal, archive_pressed, assess, of_disk_bytes, reached, shown_percent, usage_of
 
@@ -56,7 +56,7 @@ def emergency(reclaim: Reclaim, pressure: Pressure) -> Iterator[Operation]:
 def make_room(reclaim: Reclaim, size: int) -> Iterator[Operation]:
     """Room for so many bytes before they are written: no more goes than keeps them from being an emergency.
 
-    The gentler levels come first; the last is that of an emergency, for that is what it would come to.
+    What may go gently comes first, then what an emergency takes, for that is what it would come to; within its limit.
     """
     reclaim.reckon_with(size)
     store = reclaim.settings
@@ -66,17 +66,16 @@ def make_room(reclaim: Reclaim, size: int) -> Iterator[Operation]:
         return
     reason = f"room for a backup of {format_size(size)}: {pressure.brief} with it"
     yield from reclaim.empty_trash(reason)
-    for level in (CleanupLevel.GENTLE, CleanupLevel.MODERATE, answer.cleanup_level):
-        if not reclaim.done(Goal.BELOW_EMERGENCY):
-            forced = level is answer.cleanup_level
-            yield from reclaim.clean(
-                level,
-                answer.limit,
-                Goal.BELOW_EMERGENCY,
-                reason,
-                forced=forced,
-                archive_first=forced and answer.archive_first,
-            )
+    gone = 0
+    for level in (CleanupLevel.GENTLE, answer.cleanup_level):
+        limit = None if answer.limit is None else answer.limit - gone
+        if limit == 0 or reclaim.done(Goal.BELOW_EMERGENCY):
+            return
+        last = level is answer.cleanup_level
+        first = last and answer.archive_first
+        for op in reclaim.clean(level, limit, Goal.BELOW_EMERGENCY, reason, forced=last, archive_first=first):
+            gone += op.result in (Result.DONE, Result.PLANNED)
+            yield op
 
 
 def relieve_archives(reclaim: Reclaim) -> Iterator[Operation]:

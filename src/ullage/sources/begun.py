@@ -30,13 +30,13 @@ def begin(root_fd: int, backup_id: str, at: int) -> int:
         files.write_durable(fd, ".state", f"{State.CREATED}\n".encode(), mode=0o644)
         os.fsync(root_fd)
     except BaseException:
-        for name in (".state", TIMES[State.CREATED]):
-            with suppress(OSError):
-                os.unlink(f"{backup_id}/{name}", dir_fd=root_fd)
+        if fd >= 0:
+            for name in (".state", TIMES[State.CREATED]):
+                with suppress(OSError):
+                    os.unlink(name, dir_fd=fd)  # by no path: another directory, or a link, may bear the name by now
+            os.close(fd)
         with suppress(OSError):
             os.rmdir(backup_id, dir_fd=root_fd)
-        if fd >= 0:
-            os.close(fd)
         raise
     return fd
 
